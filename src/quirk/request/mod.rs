@@ -1,0 +1,37 @@
+//! Deviations in what identity providers send.
+
+pub mod array_wrapped;
+pub mod body_bom;
+pub mod content_type_charset;
+pub mod duplicate_primary;
+pub mod filter_bool_string;
+pub mod filter_case;
+pub mod filter_nonstd_valuepath;
+pub mod filter_plus;
+pub mod filter_unquoted;
+pub mod manager_bare_string;
+pub mod null_attr;
+pub mod null_subattr;
+pub mod numeric_string;
+pub mod object_for_array;
+pub mod patch_dotted_keys;
+pub mod patch_empty_string_clear;
+pub mod patch_filter_keys;
+pub mod patch_members;
+pub mod patch_message;
+pub mod patch_null_clear;
+pub mod patch_op;
+pub mod patch_remove_members;
+pub mod patch_remove_value_ignored;
+pub mod path;
+pub mod path_missing_urn;
+pub mod query;
+pub mod readonly_id_in_patch;
+pub mod roles;
+pub mod schemas_empty;
+pub mod schemas_extension_unlisted;
+pub mod schemas_legacy_urn;
+pub mod schemas_malformed_urn;
+pub mod schemas_unknown_uri;
+pub mod urn_dot_separator;
+pub mod urn_keys;

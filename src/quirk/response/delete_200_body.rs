@@ -1,0 +1,13 @@
+//! PAGE
+
+use crate::quirk::quirk;
+
+quirk! {
+    /// PAGE
+    pub static DELETE_200_BODY = {
+        id: "delete-200-body",
+        direction: Response,
+        risk: Safe,
+        rfc: "RFC 7644 3.6",
+    };
+}
