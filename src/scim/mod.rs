@@ -1,7 +1,12 @@
 //! The standard, RFC 7643 and RFC 7644: schemas, attribute paths, filters, messages. Pure; knows no IdP.
 
+pub mod name;
 pub mod registry;
+pub mod schema;
 pub mod types;
+pub mod urn;
 
-pub use registry::{Registry, SchemaError};
+pub use name::NameTable;
+pub use registry::{KnownUrn, Registry, ResourceType, SchemaError};
+pub use schema::{Attr, Attrs};
 pub use types::Type;
