@@ -13,10 +13,12 @@ mod document;
 mod force;
 mod problem;
 mod read;
+mod reference;
 
 use std::{path::Path, time::SystemTime};
 
 pub use problem::{Problem, Severity};
+pub use reference::{reference, schema};
 pub use settings::Settings;
 
 use document::{MAX_BYTES, Node};
