@@ -1,1 +1,4 @@
 //! Command line.
+
+pub mod check;
+pub mod schema;
