@@ -19,13 +19,7 @@ struct Move {
 }
 
 /// Moves the members of a resource, or of a value without path, to the places their keys name.
-pub(super) fn settle(
-    doc: &mut Doc<'_>,
-    cx: &mut Cx<'_>,
-    object: Node,
-    resource: Option<&ResourceType>,
-    form: Form,
-) {
+pub(crate) fn settle(doc: &mut Doc<'_>, cx: &mut Cx<'_>, object: Node, resource: Option<&ResourceType>, form: Form) {
     let mut moves = Vec::new();
     let mut next = doc.first(object);
     while let Some(member) = next {
@@ -57,13 +51,7 @@ pub(super) fn settle(
 }
 
 /// Reads one key; `None` where it is a plain name or has to stay.
-fn planned(
-    doc: &Doc<'_>,
-    cx: &Cx<'_>,
-    member: Node,
-    resource: Option<&ResourceType>,
-    form: Form,
-) -> Option<Move> {
+fn planned(doc: &Doc<'_>, cx: &Cx<'_>, member: Node, resource: Option<&ResourceType>, form: Form) -> Option<Move> {
     let key = doc.key(member);
     let nested = if form == Form::Patch { Id::PatchUrnKeys } else { Id::ResourceUrnKeys };
     if !urn::is_urn(&key) {
@@ -83,11 +71,7 @@ fn planned(
         let (schema, attr) = key.rsplit_once(':')?;
         let clears = form == Form::Patch && doc.kind(member) == Kind::Null;
         let splits = urn::is_urn(schema) && is_attr_name(attr) && doc.kind(member) != Kind::Object && !clears;
-        return splits.then(|| Move {
-            member,
-            place: vec![schema.to_owned(), attr.to_owned()],
-            quirks: vec![nested],
-        });
+        return splits.then(|| Move { member, place: vec![schema.to_owned(), attr.to_owned()], quirks: vec![nested] });
     };
     let core = resource.is_some_and(|resource| &*resource.urn == alias.urn);
     if !core && [urn::USER, urn::GROUP].contains(&alias.urn) {

@@ -42,7 +42,7 @@ quirk! {
 }
 
 /// Drops the nulls of a resource, its known extensions and single-valued complex attributes.
-pub(super) fn drop(doc: &mut Doc<'_>, cx: &mut Cx<'_>, resource: Node, attrs: &Attrs) {
+pub(crate) fn drop(doc: &mut Doc<'_>, cx: &mut Cx<'_>, resource: Node, attrs: &Attrs) {
     let mut next = doc.first(resource);
     while let Some(member) = next {
         next = doc.next(member);

@@ -17,11 +17,11 @@ const MAX_OPERATIONS: usize = 10_000;
 
 /// The resource a PATCH is sent to.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Subject<'r> {
+pub(crate) struct Subject<'r, 's> {
     /// Its type, where the endpoint tells it.
     pub(crate) resource: Option<&'r ResourceType>,
     /// Its id, percent-decoded.
-    pub(crate) id: Option<&'r str>,
+    pub(crate) id: Option<&'s str>,
 }
 
 /// More operations than are read.
@@ -32,7 +32,7 @@ pub(crate) struct TooManyOperations;
 pub(crate) fn message<'r>(
     doc: &mut Doc<'_>,
     cx: &mut Cx<'r>,
-    subject: Subject<'r>,
+    subject: Subject<'r, '_>,
 ) -> Result<(), TooManyOperations> {
     let root = doc.root();
     let Some(operations) = doc.get(root, name::OPERATIONS) else { return Ok(()) };
@@ -65,7 +65,7 @@ pub(super) enum Verb {
 }
 
 /// One operation. What it is split into is put behind it, and settled in its turn.
-fn settle<'r>(doc: &mut Doc<'_>, cx: &mut Cx<'r>, operation: Node, subject: Subject<'r>) {
+fn settle<'r>(doc: &mut Doc<'_>, cx: &mut Cx<'r>, operation: Node, subject: Subject<'r, '_>) {
     patch_message::operation_keys(doc, cx, operation);
     patch_message::extra_key(doc, cx, operation);
     let Some(op) = doc.get(operation, name::OP) else { return };
@@ -143,7 +143,7 @@ fn with_path(
     walk::value(doc, cx, value, leaf, Form::Patch);
 }
 
-fn without_path<'r>(doc: &mut Doc<'_>, cx: &mut Cx<'r>, operation: Operation, value: Node, subject: Subject<'r>) {
+fn without_path<'r>(doc: &mut Doc<'_>, cx: &mut Cx<'r>, operation: Operation, value: Node, subject: Subject<'r, '_>) {
     readonly_id_in_patch::drop(doc, cx, value, subject.id);
     keys::settle(doc, cx, value, subject.resource, Form::Patch);
     let mut split = Split { operation, last: operation.node };

@@ -1,12 +1,10 @@
 //! The path of a PATCH operation: which attribute it names, and its spelling.
 
-use super::{target, urn_alias};
+use super::{filter, urn_alias};
 use crate::{
     json::{Doc, Node},
     quirk::{Cx, Id},
-    scim::{
-        Attr, ResourceType, Type, filter::Syntax, name, path::Path, urn,
-    },
+    scim::{Attr, ResourceType, Type, filter::Syntax, name, path::Path, urn},
 };
 
 /// What a path names.
@@ -118,7 +116,7 @@ pub(super) fn settle<'r>(
         }
     }
     if path.filter.is_some() {
-        changed |= target::fix_path_filter(&mut path, attr, cx, &mut || at.clone());
+        changed |= filter::fix_path_filter(&mut path, attr, cx, &|| at.clone());
     }
     let active = core && path.sub.is_none() && attr.is_some_and(|attr| attr.name == name::ACTIVE);
     let (filtered, sub) = (path.filter.is_some(), path.sub.is_some());

@@ -70,23 +70,22 @@ quirk! {
 }
 
 /// Makes one removal per id. The first stays in the operation's place, the others follow.
-pub(super) fn by_value(
-    doc: &mut Doc<'_>,
-    cx: &mut Cx<'_>,
-    operation: Node,
-    path: Node,
-    value: Node,
-    members: &str,
-) {
+pub(super) fn by_value(doc: &mut Doc<'_>, cx: &mut Cx<'_>, operation: Node, path: Node, value: Node, members: &str) {
     let wrapped = if doc.kind(value) == Kind::Object && doc.get(value, name::VALUE).is_none() {
         doc.get(value, name::MEMBERS)
     } else {
         None
     };
     let Some(ids) = ids(doc, wrapped.unwrap_or(value)) else { return };
-    let both = cx.fixes(Id::PatchRemoveValueMembers)
-        && (wrapped.is_none() || cx.fixes(Id::PatchRemoveWrappedMembers));
-    let note = |cx: &mut Cx<'_>, quirk, at: String| if both { cx.may(quirk, || at) } else { cx.report(quirk, || at); false };
+    let both = cx.fixes(Id::PatchRemoveValueMembers) && (wrapped.is_none() || cx.fixes(Id::PatchRemoveWrappedMembers));
+    let note = |cx: &mut Cx<'_>, quirk, at: String| {
+        if both {
+            cx.may(quirk, || at)
+        } else {
+            cx.report(quirk, || at);
+            false
+        }
+    };
     if wrapped.is_some() {
         note(cx, Id::PatchRemoveWrappedMembers, doc.pointer(value));
     }

@@ -13,7 +13,7 @@ pub(super) fn of_patch(doc: &mut Doc<'_>, cx: &mut Cx<'_>, message: Node, resour
 }
 
 /// The list of a resource whose extension keys are settled.
-pub(super) fn of_resource(doc: &mut Doc<'_>, cx: &mut Cx<'_>, resource: Node, kind: &ResourceType) {
+pub(crate) fn of_resource(doc: &mut Doc<'_>, cx: &mut Cx<'_>, resource: Node, kind: &ResourceType) {
     let extensions: Vec<String> = doc
         .children(resource)
         .filter(|&member| doc.kind(member) == Kind::Object)
@@ -26,13 +26,7 @@ pub(super) fn of_resource(doc: &mut Doc<'_>, cx: &mut Cx<'_>, resource: Node, ki
     unlisted(doc, cx, resource, &extensions);
 }
 
-fn settle(
-    doc: &mut Doc<'_>,
-    cx: &mut Cx<'_>,
-    object: Node,
-    resource: Option<&ResourceType>,
-    defaults: &[String],
-) {
+fn settle(doc: &mut Doc<'_>, cx: &mut Cx<'_>, object: Node, resource: Option<&ResourceType>, defaults: &[String]) {
     let Some(list) = doc.get(object, name::SCHEMAS) else {
         if cx.may(Id::SchemasMissing, || "/schemas".to_owned()) {
             let list = filled(doc, defaults);
@@ -98,8 +92,7 @@ fn uris(doc: &mut Doc<'_>, cx: &mut Cx<'_>, list: Node, core: Option<&str>) {
 fn unlisted(doc: &mut Doc<'_>, cx: &mut Cx<'_>, resource: Node, extensions: &[String]) {
     let Some(list) = doc.get(resource, name::SCHEMAS).filter(|&list| doc.kind(list) == Kind::Array) else { return };
     for extension in extensions {
-        let listed =
-            |doc: &Doc<'_>, item| doc.string(item).is_some_and(|uri| uri.eq_ignore_ascii_case(extension));
+        let listed = |doc: &Doc<'_>, item| doc.string(item).is_some_and(|uri| uri.eq_ignore_ascii_case(extension));
         if doc.children(list).any(|item| listed(doc, item)) {
             continue;
         }
