@@ -243,15 +243,21 @@ impl<'a> Doc<'a> {
         self.set(node, &super::encode(text));
     }
 
-    /// Gives a member another key.
+    /// Gives a member another key, in the canonical spelling of its name.
     pub fn rename(&mut self, node: Node, key: &str, name: u16) {
+        self.spell(node, key, name, true);
+    }
+
+    /// Gives a member another key; `exact` says whether that is the canonical spelling of its name.
+    pub fn spell(&mut self, node: Node, key: &str, name: u16, exact: bool) {
         let start = self.arena.len() as u32;
         push_escaped(&mut self.arena, key);
         self.arena.push('"');
         let cell = &mut self.cells[node.0 as usize];
         cell.key = start;
         cell.name = name;
-        cell.meta = cell.meta & !flag::COLLIDES | flag::KEY_ARENA | flag::EXACT;
+        let exact = if exact { flag::EXACT } else { 0 };
+        cell.meta = cell.meta & !(flag::COLLIDES | flag::EXACT) | flag::KEY_ARENA | exact;
         self.touch(node);
     }
 
