@@ -127,16 +127,19 @@ impl Build<'_> {
 
     fn file_exists(&mut self, grade: Grade, path: &[&str], file: &Path) {
         let file = self.base.join(file);
-        if let Err(error) = std::fs::File::open(&file) {
-            let why =
-                if error.kind() == std::io::ErrorKind::NotFound { "no such file".into() } else { error.to_string() };
-            self.add(
-                grade,
-                path,
-                format!("{} cannot be read: {why}", file.display()),
-                "put the file there, or mend the path",
-            );
-        }
+        let why = match std::fs::metadata(&file) {
+            Ok(about) if about.is_dir() => "it is a folder".to_owned(),
+            // A pipe is not opened: that would wait for whoever writes to it.
+            Ok(about) if !about.is_file() => return,
+            Ok(_) => match std::fs::File::open(&file) {
+                Ok(_) => return,
+                Err(error) => error.to_string(),
+            },
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => "no such file".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let what = format!("{} cannot be read: {why}", file.display());
+        self.add(grade, path, what, "put the file there, or mend the path");
     }
 
     /// Whether a secret can be had here, and would fit into a header.
@@ -459,7 +462,7 @@ impl Build<'_> {
                 // A feed that is there but could not be read has been said.
                 if !self.doc.has(&["feeds", &named.feed]) || named.feed == "cache_dir" {
                     let names = self.file.feeds.named.keys().map(|name| name.0.as_str());
-                    let instead = match super::problem::nearest(&named.feed, names) {
+                    let instead = match self.problems.guess(&named.feed, names) {
                         Some(name) => format!("did you mean `{name}`?"),
                         None => "name a feed of `feeds`".to_owned(),
                     };

@@ -14,7 +14,7 @@ use serde::{Serialize, ser::SerializeMap};
 
 use super::{
     document::{Kind, Node, join},
-    problem::{Problems, nearest},
+    problem::Problems,
     read::{Read, Word, choice, entries, section, unknown},
     settings::{LogFormat, Outside, Readiness},
     types::{
@@ -590,7 +590,7 @@ impl Read for Quirks {
             let below = join(key, name);
             let mode: Option<Mode> = Read::read(value, &below, problems);
             let Some((name, quirk)) = quirk_names().find(|&(known, _)| known == name) else {
-                let instead = match nearest(name, quirk_names().map(|(known, _)| known)) {
+                let instead = match problems.guess(name, quirk_names().map(|(known, _)| known)) {
                     Some(known) => format!("did you mean `{known}`?"),
                     None => "write an id that `scimshim quirk` lists".to_owned(),
                 };

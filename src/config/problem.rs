@@ -149,6 +149,11 @@ impl Problems {
         self.add(Grade::Note, place, key, what, instead);
     }
 
+    /// [`nearest`], for as long as guessing is worth its time: a file with a thousand problems is no slip of the finger.
+    pub(crate) fn guess<'n>(&self, name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+        if self.list.len() < 1000 { nearest(name, known) } else { None }
+    }
+
     /// A key whose feature is not done; `serve` says these by themselves.
     pub(crate) fn not_in_force(&mut self, place: Place, key: &str, what: &str) {
         if self.purpose != Purpose::Serve {
@@ -165,7 +170,7 @@ impl Problems {
 }
 
 /// The known name that was probably meant: at most one edit in three characters away.
-pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A name longer than any key of ours is no slip of the finger, and the distance is quadratic.
     if name.len() > 64 {
         return None;

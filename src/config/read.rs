@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     document::{Kind, Node, join},
-    problem::{Place, Problems, nearest},
+    problem::{Place, Problems},
 };
 
 /// A type that the configuration holds.
@@ -100,7 +100,7 @@ pub(crate) fn entries<'a>(
 
 /// Notes a key that nothing reads.
 pub(crate) fn unknown(key: &str, parent: &str, place: Place, known: &[&str], problems: &mut Problems) {
-    let instead = match nearest(key, known.iter().copied()) {
+    let instead = match problems.guess(key, known.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),
         None if known.len() <= 12 => format!("write one of {}", known.join(", ")),
         None => "remove it; `scimshim schema` lists every key".to_owned(),
@@ -304,7 +304,7 @@ pub(crate) fn chosen<T: Copy>(node: &Node, key: &str, all: &[(T, &str)], problem
     };
     let found = all.iter().find(|&&(_, name)| name == written.text).map(|&(value, _)| value);
     if found.is_none() {
-        let guess = nearest(&written.shown, names.iter().copied()).map(|n| format!(" (did you mean `{n}`?)"));
+        let guess = problems.guess(&written.shown, names.iter().copied()).map(|n| format!(" (did you mean `{n}`?)"));
         let instead = format!("write one of {}{}", names.join(", "), guess.unwrap_or_default());
         problems.wrong(node.place, key, quoted(&written.shown), instead);
     }

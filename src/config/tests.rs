@@ -424,12 +424,15 @@ fn hostile_files_end_soon() {
     }
     let deep = "[".repeat(500_000);
     let deep_block: String = (0..2000).map(|i| format!("{}a:\n", " ".repeat(i % 400))).collect();
+    let quirks: String = (0..60_000).map(|i| format!(" patch-op-{i}: 1\n")).collect();
+    let quirks = format!("normalize:\n quirks:\n{}", quirks.replace(" patch", "  patch"));
     let wide: String = (0..90_000).map(|i| format!("k{i}: 1\n")).collect();
     for text in [
         bomb,
         deep,
         deep_block,
         wide,
+        quirks,
         "&a [*a]".into(),
         "a: *none".into(),
         "--- a\n--- b".into(),
@@ -440,7 +443,39 @@ fn hostile_files_end_soon() {
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 }
 
+#[test]
+fn a_secret_in_a_file_ends_before_its_line_break() {
+    let folder = std::env::temp_dir().join(format!("scimshim-config-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder for the test");
+    std::fs::write(folder.join("token"), "Bearer x\n").expect("a file for the test");
+    std::fs::write(folder.join("lines"), "a\nb\n").expect("a file for the test");
+    let secret = types::Secret::File("token".into());
+    assert_eq!(secret.read(&folder, &env).expect("it is there").expose(), "Bearer x");
+    let text = "upstream: { url: \"http://a/\" }\ntenants: { defaults: { upstream_authorization: { file: lines } } }\n";
+    let mut problems = Problems::new(Path::new("c.yaml"), Purpose::Serve);
+    let doc = document::parse(text, &env, &mut problems).expect("YAML");
+    settings_of(&doc, &folder, &world(), &mut problems);
+    let said = lines(&problems.into_list());
+    std::fs::remove_dir_all(&folder).expect("the test's own folder");
+    assert!(said.contains("the secret has characters that no header can hold"), "{said}");
+}
+
 proptest! {
+    #[test]
+    fn no_slip_in_a_full_file_panics(line in 0..145usize, at in 0..60usize, cut in 0..8usize, put in "\\PC{0,8}") {
+        let text = std::fs::read_to_string(contract("full.yaml")).expect("a copy of the contract");
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let line = line % lines.len();
+        let mut chars: Vec<char> = lines[line].chars().collect();
+        let at = at.min(chars.len());
+        let end = (at + cut).min(chars.len());
+        chars.splice(at..end, put.chars());
+        lines[line] = chars.into_iter().collect();
+        let (_, problems) = read(&lines.join("\n"), Purpose::Check, &Overrides::default());
+        prop_assert!(problems.iter().all(|p| p.line > 0 || p.key == "upstream.url"));
+        prop_assert!(problems.iter().all(|p| !p.to_string().contains('\n')));
+    }
+
     #[test]
     fn no_text_panics(text in "\\PC{0,200}") {
         let _ = serve(&text);
