@@ -7,8 +7,9 @@ fn main() {
     println!("cargo::rerun-if-env-changed=SCIMSHIM_COMMIT");
     println!("cargo::rerun-if-changed=build.rs");
     let commit = env::var("SCIMSHIM_COMMIT").ok().filter(|commit| !commit.is_empty()).or_else(commit);
-    println!("cargo::rustc-env=SCIMSHIM_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
-    println!("cargo::rustc-env=SCIMSHIM_TARGET={}", env::var("TARGET").as_deref().unwrap_or("unknown"));
+    // Not called like a flag: cargo hands these on to what `cargo run` and `cargo test` start.
+    println!("cargo::rustc-env=SCIMSHIM_BUILD_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
+    println!("cargo::rustc-env=SCIMSHIM_BUILD_TARGET={}", env::var("TARGET").as_deref().unwrap_or("unknown"));
 }
 
 /// The commit of this repository, and of no other that the sources happen to lie in.

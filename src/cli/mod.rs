@@ -22,7 +22,7 @@ use paint::Paint;
 
 /// The commit and the platform of this build, as `--version` prints them.
 const VERSION: &str =
-    concat!(env!("CARGO_PKG_VERSION"), " (", env!("SCIMSHIM_COMMIT"), ", ", env!("SCIMSHIM_TARGET"), ")");
+    concat!(env!("CARGO_PKG_VERSION"), " (", env!("SCIMSHIM_BUILD_COMMIT"), ", ", env!("SCIMSHIM_BUILD_TARGET"), ")");
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -36,8 +36,9 @@ Exit codes:
   1  it failed, or problems were found
   2  the command line is wrong
 
-Every flag is also an environment variable, SCIMSHIM_ and its name: SCIMSHIM_UPSTREAM, SCIMSHIM_IDP. A flag wins over
-the environment, and that over the configuration file. Colour is used on a terminal only, and never with NO_COLOR.";
+Every flag is also an environment variable, SCIMSHIM_ and its name: SCIMSHIM_UPSTREAM, SCIMSHIM_IDP.
+A flag wins over the environment, and that over the configuration file. Colour is used on a terminal
+only, and never with NO_COLOR.";
 
 /// A reverse-proxy sidecar that makes what identity providers send SCIM 2.0, and repairs what old handlers answer.
 #[derive(Debug, Parser)]
@@ -68,6 +69,11 @@ enum Command {
     Man,
 }
 
+/// A command line that clap takes and the command does not.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
 /// Reads the arguments, runs the command, says in one line what went wrong.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -83,7 +89,7 @@ pub fn main() -> ExitCode {
         Err(error) if reader_left(&error) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&format!("{error:#}"));
-            ExitCode::FAILURE
+            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
+use super::Usage;
+
 /// What `scimshim serve` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -12,11 +14,11 @@ Examples:
   scimshim serve /etc/scimshim/config.yaml
   SCIMSHIM_UPSTREAM=http://127.0.0.1:8080/scim/v2 scimshim serve --listen 127.0.0.1:7643
 
-Exit codes: 0 after a clean stop (SIGTERM or Ctrl-C, requests in flight are finished); 1 it could not start, and why; 2 the
-command line is wrong.")]
+Exit codes: 0 after a clean stop (SIGTERM or Ctrl-C, requests in flight are finished); 1 it could
+not start, and why; 2 the command line is wrong.")]
 pub(super) struct Args {
     /// The configuration, YAML
-    #[arg(env = "SCIMSHIM_CONFIG", required_unless_present = "upstream")]
+    #[arg(env = "SCIMSHIM_CONFIG")]
     config: Option<PathBuf>,
     /// The app's SCIM base
     #[arg(long, env = "SCIMSHIM_UPSTREAM", value_name = "URL")]
@@ -34,6 +36,9 @@ pub(super) struct Args {
 
 /// Runs until it is told to stop.
 pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
-    let _ = (&args.config, &args.upstream, &args.listen, &args.admin, &args.threads);
+    if args.config.is_none() && args.upstream.is_none() {
+        return Err(Usage("nothing to stand in front of: give a configuration, or --upstream URL".to_owned()).into());
+    }
+    let _ = (&args.listen, &args.admin, &args.threads);
     anyhow::bail!("not wired")
 }

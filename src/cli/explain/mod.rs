@@ -15,15 +15,16 @@ use std::{
 
 use anyhow::Context;
 
-use super::paint::Paint;
+use super::{Usage, paint::Paint};
 
 pub use case::{Broken, Exchange, Message, Outcome, Place, Refused, case};
 
 /// What `scimshim explain` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Without --jsonl the input is one body, or one case. A body is taken as PATCH if it has Operations, as an answer if it is
-a list, an Error or has meta, else as POST by its schemas; --method and --target override.
+Without --jsonl the input is one body, or one case. A body is taken as PATCH if it has Operations,
+as an answer if it is a list, an Error or has meta, else as POST by its schemas; --method and
+--target override.
 
 Examples:
   scimshim explain body.json
@@ -34,12 +35,13 @@ Examples:
 
 With --jsonl each line is a case:
   {\"id\":\"1\",\"idp\":\"entra\",\"enable\":[\"null-attr\"],
-   \"schema_hints\":[{\"path\":\"urn:example:User:level\",\"type\":\"integer\",\"multiValued\":false}],
+   \"schema_hints\":[{\"path\":\"urn:example:User:level\",\"type\":\"integer\"}],
    \"request\":{\"method\":\"POST\",\"target\":\"/Users\",\"headers\":{},\"body\":{}}}
-body_raw holds a request body as text. A case with a response ({\"status\",\"headers\",\"body\" or \"body_text\"}) has its
-answer repaired, for the addresses in base_url and upstream_url. Numbers keep their digits, member order is kept.
+body_raw holds a request body as text. In a case with a response (status, headers, body or
+body_text) it is the answer that is repaired, for the addresses in base_url and upstream_url.
 
-Exit codes: 0 done, also when the shim would refuse; 1 a line or the input could not be read; 2 the command line is wrong.")]
+Exit codes: 0 done, also when the shim would refuse; 1 a line or the input could not be read;
+2 the command line is wrong.")]
 pub struct Args {
     /// A body, a case, or with --jsonl a file of cases; standard input if absent or -
     file: Option<PathBuf>,
@@ -72,7 +74,7 @@ pub(super) struct Defaults<'a> {
 /// Reads cases or one message and says what becomes of them.
 pub(super) fn run(args: &Args, paint: Paint, out: &mut dyn Write) -> anyhow::Result<u8> {
     let defaults = Defaults { idp: args.idp.as_deref(), enable: &args.enable };
-    case::check_enabled(&args.enable)?;
+    case::check_enabled(&args.enable).map_err(|error| Usage(format!("--{error:#}")))?;
     let input = open(args)?;
     if args.jsonl {
         return Ok(u8::from(!lines(input, &defaults, out)?));
