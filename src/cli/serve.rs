@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
 use super::Usage;
+use crate::config::Settings;
 
 /// What `scimshim serve` takes.
 #[derive(Debug, clap::Args)]
@@ -40,5 +41,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
         return Err(Usage("nothing to stand in front of: give a configuration, or --upstream URL".to_owned()).into());
     }
     let _ = (&args.listen, &args.admin, &args.threads);
+    anyhow::bail!("not wired")
+}
+
+/// Runs the proxy beside what the caller does; where its two ports are.
+pub(super) async fn spawn(_settings: Settings) -> anyhow::Result<(SocketAddr, SocketAddr)> {
     anyhow::bail!("not wired")
 }
