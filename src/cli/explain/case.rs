@@ -282,8 +282,8 @@ impl From<&Fix> for Place {
 
 /// The plan of a tenant that has set nothing but `enable` and its schemas.
 pub(super) fn plan(idp: Idp, enable: &[String], registry: Option<Registry>) -> Plan {
-    let mut settings = PlanSettings::default();
-    settings.quirks = enable.iter().map(|name| (name.clone(), Mode::Fix)).collect::<BTreeMap<_, _>>();
+    let quirks = enable.iter().map(|name| (name.clone(), Mode::Fix)).collect();
+    let mut settings = PlanSettings { quirks, ..PlanSettings::default() };
     if let Some(registry) = registry {
         settings.registry = Arc::new(registry);
     }
