@@ -70,6 +70,7 @@ pub(super) fn write(out: &mut dyn Write, paint: Paint, lines: &[Line<'_>], conte
                 skipped += 1;
                 continue;
             }
+            Line::Both("") => String::new(),
             Line::Both(text) => format!("    {text}"),
             Line::New(text) => paint.green(format_args!("  + {text}")),
             Line::Old(text) => paint.red(format_args!("  - {text}")),

@@ -22,7 +22,9 @@ pub(super) fn exchange(
     target: Option<&str>,
     defaults: &Defaults<'_>,
 ) -> anyhow::Result<(Exchange, String)> {
-    if text.trim_ascii().is_empty() {
+    // The line break at the end of a paste or a file is the editor's.
+    let text = text.trim_ascii_end();
+    if text.is_empty() {
         bail!("there is nothing to explain: give a body or a case, in a file or on standard input");
     }
     // Types are not looked at here, so what a float loses in a tree does not matter; the engine gets the text.

@@ -14,7 +14,9 @@ use crate::cli::{
 
 /// Columns for bodies; four more are taken by the marks.
 const WIDTH: usize = 96;
-/// Equal lines shown around a difference.
+/// Messages of so many lines are shown whole.
+const WHOLE: usize = 60;
+/// Equal lines shown around a difference in longer ones.
 const CONTEXT: usize = 3;
 
 pub(super) fn show(
@@ -36,7 +38,7 @@ pub(super) fn show(
         if lines.iter().all(|line| matches!(line, Line::Both(_))) {
             writeln!(out, "the same value in other bytes")?;
         }
-        diff::write(out, paint, &lines, CONTEXT)?;
+        diff::write(out, paint, &lines, if lines.len() > WHOLE { CONTEXT } else { WHOLE })?;
     } else {
         writeln!(out, "\n{}: goes on as sent, byte for byte", paint.green("unchanged"))?;
     }
