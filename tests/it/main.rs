@@ -1,0 +1,3 @@
+//! Tests through the door, and laws.
+
+mod laws;
