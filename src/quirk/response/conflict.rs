@@ -48,7 +48,7 @@ quirk! {
     /// With the switch on, 400 or 500 to a POST on a collection becomes 409 with `uniqueness`, replacing another
     /// `scimType`, if the app's message contains, in any letter case, `already exists`, `not unique`, `duplicate key`
     /// or `err_email_exists`. The message is `detail`, or what `error-envelope-missing` and `error-plain-text` find,
-    /// all of it; an HTML page is none. Opt-in, because it reads words.
+    /// all of it; of an HTML page that is at most the title. Opt-in, because it reads words.
     ///
     /// ```scim
     /// # enable: conflict-status

@@ -229,13 +229,13 @@ impl Told {
         }
     }
 
-    /// What a body tells that is no JSON. A page is no message of the app's: its title counts only if it names the
-    /// status, since debug pages put exception texts there.
+    /// What a body tells that is no JSON. The title of a page counts only if it names the status, since debug pages put
+    /// exception texts there; the rest of a page never does.
     pub(crate) fn of_text(text: &str, is_labelled_html: bool, http: StatusCode) -> Self {
         let text = text.trim_start_matches('\u{feff}');
         if is_labelled_html || text.trim_start().starts_with('<') {
             let detail = title(text).filter(|title| is_harmless(title, http));
-            return Self { quirk: Id::ErrorHtml, message: None, detail, scim_type: None };
+            return Self { quirk: Id::ErrorHtml, message: detail.clone(), detail, scim_type: None };
         }
         if text.trim().is_empty() {
             return Self::NOTHING;

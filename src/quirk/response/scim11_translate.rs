@@ -22,7 +22,7 @@ quirk! {
     /// 200 to GET /Users/2819
     /// content-type: application/scim+json
     ///
-    /// {"schemas":["urn:scim:schemas:core:1.0"],"id":"2819",
+    /// {"schemas":["urn:scim:schemas:core:1.0","urn:scim:schemas:extension:enterprise:1.0"],"id":"2819",
     ///  "userName":"ada@example.com","meta":{"version":"6feac5cd"},
     ///  "urn:scim:schemas:extension:enterprise:1.0":{"manager":{"managerId":"26118"}}}
     /// ```
