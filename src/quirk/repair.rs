@@ -1,6 +1,6 @@
 //! An answer on its way out: status, head and body, repaired by the tenant's plan.
 
-use std::time::SystemTime;
+use std::{borrow::Cow, time::SystemTime};
 
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
@@ -169,7 +169,9 @@ impl Work<'_> {
             Read::Json(doc) => self.json(doc),
             Read::Ambiguous(why) => self.unread = Some(why),
             Read::Not(_) if self.is_error() => self.text_error(body),
-            Read::Not(_) if self.status == StatusCode::OK && *self.asked.method == Method::DELETE => self.deleted(),
+            Read::Not(_) if self.status == StatusCode::OK && *self.asked.method == Method::DELETE => {
+                self.done(Id::Delete200Body);
+            }
             Read::Not(why) if self.status.is_success() => self.unread = Some(why),
             Read::Not(_) => {}
         }
@@ -256,18 +258,15 @@ impl Work<'_> {
                     self.cx.report(Id::List204Empty, place);
                 }
             }
-            StatusCode::OK if *method == Method::PATCH => {
-                if self.cx.may(Id::Patch200EmptyBody, place) {
-                    self.no_content();
-                }
-            }
-            StatusCode::OK if *method == Method::DELETE => self.deleted(),
+            StatusCode::OK if *method == Method::PATCH => self.done(Id::Patch200EmptyBody),
+            StatusCode::OK if *method == Method::DELETE => self.done(Id::Delete200Body),
             _ => {}
         }
     }
 
-    fn deleted(&mut self) {
-        if self.cx.may(Id::Delete200Body, || "status".to_owned()) {
+    /// Says by 204 what 200 was to say.
+    fn done(&mut self, quirk: Id) {
+        if self.cx.may(quirk, || "status".to_owned()) {
             self.no_content();
         }
     }
@@ -316,7 +315,7 @@ impl Work<'_> {
             if self.status == StatusCode::OK && delete_200_body::tells_of_failure(doc, root) {
                 self.cx.report(Id::Delete200Body, || "status".to_owned());
             } else if self.status == StatusCode::OK {
-                self.deleted();
+                self.done(Id::Delete200Body);
             }
             return;
         }
@@ -347,6 +346,9 @@ impl Work<'_> {
             }
             Place::Resource(kind) if is_object && is_resource(doc, root, kind) => self.resource(doc, kind),
             Place::Schema if is_object => discovery_schemas::fix(&mut self.cx, doc, root, self.bases),
+            Place::ResourceType if is_object => {
+                discovery_schemas::meta_location(&mut self.cx, doc, root, self.bases);
+            }
             Place::ServiceProviderConfig if is_object => {
                 spc_bulk_limits::fix(&mut self.cx, doc, root);
                 discovery_schemas::meta_location(&mut self.cx, doc, root, self.bases);
@@ -427,7 +429,16 @@ impl Work<'_> {
     fn text_error(&mut self, body: &[u8]) {
         let label = content_type::essence(self.answer.headers);
         let is_html = matches!(label.as_deref(), Some("text/html" | "application/xhtml+xml"));
-        let told = Told::of_text(&String::from_utf8_lossy(body), is_html, self.status);
+        let text = match std::str::from_utf8(body) {
+            Ok(text) => Cow::Borrowed(text),
+            // Compressed or worse; text in an old charset reads well enough as Latin-1.
+            Err(_) if body.iter().any(|byte| *byte < b'\t') => {
+                self.unread = Some("not text".to_owned());
+                return;
+            }
+            Err(_) => body.iter().copied().map(char::from).collect::<String>().into(),
+        };
+        let told = Told::of_text(&text, is_html, self.status);
         self.foreign_error(&told);
     }
 

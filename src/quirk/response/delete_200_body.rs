@@ -53,8 +53,11 @@ pub(crate) fn tells_of_failure(doc: &Doc<'_>, body: Node) -> bool {
             let key = doc.key(member);
             let is = |name: &str| key.eq_ignore_ascii_case(name);
             if is("error") || is("errors") {
-                !matches!(doc.raw(member), "null" | "false" | "\"\"")
-                    && !(doc.kind(member).is_container() && doc.is_empty(member))
+                match doc.kind(member) {
+                    Kind::Array | Kind::Object => !doc.is_empty(member),
+                    Kind::String => doc.raw(member) != "\"\"",
+                    kind => !matches!(kind, Kind::Null | Kind::False),
+                }
             } else {
                 is("success")
                     && (doc.kind(member) == Kind::False

@@ -139,10 +139,10 @@ pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, schema: Node, bases: Bases
     }
     let named = doc.get(schema, name::SCHEMAS);
     let collides = named.is_none() && doc.find(schema, "schemas").is_some();
-    if is_blank(doc, named) && !collides {
-        if cx.may(Id::SchemasResourceSchemasMissing, || place(doc, schema)) {
-            put(doc, schema, &[urn::SCHEMA]);
-        }
+    // The nulls of a list go below, so a list of nulls is empty.
+    let is_blank = is_blank(doc, named) || named.is_some_and(|named| is_list_of_nulls(doc, named));
+    if is_blank && !collides && cx.may(Id::SchemasResourceSchemasMissing, || place(doc, schema)) {
+        put(doc, schema, &[urn::SCHEMA]);
     }
     let registry = cx.plan.registry();
     let id = doc.get(schema, name::ID).and_then(|id| doc.string(id).map(|text| text.into_owned()));
@@ -167,6 +167,10 @@ pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, schema: Node, bases: Bases
     }
     without_nulls(cx, doc, schema);
     meta_location(cx, doc, schema, bases);
+}
+
+fn is_list_of_nulls(doc: &Doc<'_>, list: Node) -> bool {
+    doc.kind(list) == Kind::Array && doc.children(list).all(|item| doc.kind(item) == Kind::Null)
 }
 
 /// The app's own address in a discovery document; nothing else of `meta` is looked at there.
@@ -228,14 +232,11 @@ fn word(cx: &mut Cx<'_>, doc: &mut Doc<'_>, value: Node, words: &[&str]) {
 fn without_nulls(cx: &mut Cx<'_>, doc: &mut Doc<'_>, container: Node) {
     let children: Vec<Node> = doc.children(container).collect();
     for child in children {
-        match doc.kind(child) {
-            Kind::Null => {
-                if cx.may(Id::SchemasNull, || doc.pointer(child)) {
-                    doc.remove(child);
-                }
-            }
-            kind if kind.is_container() => without_nulls(cx, doc, child), // the parser has bounded the depth
-            _ => {}
+        let kind = doc.kind(child);
+        if kind.is_container() {
+            without_nulls(cx, doc, child); // the parser has bounded the depth
+        } else if kind == Kind::Null && cx.may(Id::SchemasNull, || doc.pointer(child)) {
+            doc.remove(child);
         }
     }
 }

@@ -110,11 +110,12 @@ fn place(cx: &Cx<'_>, doc: &mut Doc<'_>, member: Node, target: Target, kind: &Re
 }
 
 /// Where a flat member goes.
+#[derive(Clone, Copy)]
 enum Target {
     Resource,
     Extension(Node),
     New,
-    /// Something that is no object stands there.
+    /// Something that is no object stands there, or it is the core schema of another type.
     Unusable,
 }
 
@@ -124,6 +125,7 @@ impl Target {
             return Self::Resource;
         }
         match doc.find(resource, schema) {
+            _ if [urn::USER, urn::GROUP].contains(&schema) => Self::Unusable,
             Some(at) if doc.kind(at) == Kind::Object => Self::Extension(at),
             Some(_) => Self::Unusable,
             None => Self::New,

@@ -318,7 +318,7 @@ impl Subject<'_> {
         let stated = place.and_then(|place| doc.string(place).map(Cow::into_owned)).filter(|text| !text.is_empty());
         match (header_text, stated) {
             (Some(header), Some(stated)) => self.agree(cx, doc, header, &stated, place),
-            (header, stated) if self.created => self.fill(cx, doc, header, stated, meta),
+            (header, stated) if self.created => self.fill(cx, doc, header, stated.as_deref(), meta),
             _ => None,
         }
     }
@@ -328,12 +328,12 @@ impl Subject<'_> {
         cx: &mut Cx<'_>,
         doc: &mut Doc<'_>,
         header_text: Option<&str>,
-        stated: Option<String>,
+        stated: Option<&str>,
         meta: Option<Node>,
     ) -> Option<String> {
         let uri = match (header_text, &stated) {
             (Some(text), _) => text.to_owned(),
-            (None, Some(text)) => text.clone(),
+            (None, Some(text)) => (*text).to_owned(),
             (None, None) => self.uri(doc)?,
         };
         let usable = HeaderValue::from_str(&uri).is_ok();

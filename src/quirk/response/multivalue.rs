@@ -109,16 +109,24 @@ pub(crate) fn item(cx: &mut Cx<'_>, doc: &mut Doc<'_>, item: Node, attr: &Attr) 
     match doc.kind(item) {
         // An address has no `value` (RFC 7643 4.1.2); a declared attribute may have none.
         Kind::String if attr.name != name::ADDRESSES && attr.sub.get(name::VALUE).is_some() => {
-            if cx.may(Id::MultivalueStrings, || doc.pointer(item)) {
-                doc.wrap_in_object(item, "value", name::VALUE);
-            }
+            wrap_item(cx, doc, item);
         }
         Kind::Array if doc.is_empty(item) => {
-            if cx.may(Id::MultivalueNestedArray, || doc.pointer(item)) {
-                doc.remove(item);
-            }
+            drop_item(cx, doc, item);
         }
         Kind::Array => cx.report(Id::MultivalueNestedArray, || doc.pointer(item)),
         _ => {}
+    }
+}
+
+fn wrap_item(cx: &mut Cx<'_>, doc: &mut Doc<'_>, item: Node) {
+    if cx.may(Id::MultivalueStrings, || doc.pointer(item)) {
+        doc.wrap_in_object(item, "value", name::VALUE);
+    }
+}
+
+fn drop_item(cx: &mut Cx<'_>, doc: &mut Doc<'_>, item: Node) {
+    if cx.may(Id::MultivalueNestedArray, || doc.pointer(item)) {
+        doc.remove(item);
     }
 }

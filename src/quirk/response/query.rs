@@ -26,6 +26,8 @@ pub(crate) enum Place<'r> {
     Schema,
     /// `/ResourceTypes`
     ResourceTypes,
+    /// `/ResourceTypes/User`
+    ResourceType,
     /// `/ServiceProviderConfig`
     ServiceProviderConfig,
     /// `/Bulk`
@@ -60,6 +62,7 @@ impl<'r> Place<'r> {
             (None, "") if is("Schemas") => Self::Schemas,
             (None, id) if is("Schemas") && !id.contains('/') => Self::Schema,
             (None, "") if is("ResourceTypes") => Self::ResourceTypes,
+            (None, id) if is("ResourceTypes") && !id.contains('/') => Self::ResourceType,
             (None, "") if is("ServiceProviderConfig") => Self::ServiceProviderConfig,
             (None, "") if is("Bulk") => Self::Bulk,
             (None, "") if !is("Me") => Self::OtherCollection,

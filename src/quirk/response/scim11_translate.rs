@@ -76,18 +76,30 @@ pub(crate) fn is_old_key(key: &str) -> bool {
     key.eq_ignore_ascii_case(ENTERPRISE)
 }
 
-/// Translates the URNs in `schemas`; `core` is what the core one becomes here.
+/// Translates the URNs in `schemas`; `core` is what the core one becomes here. One that is listed already goes.
 pub(crate) fn schemas(cx: &mut Cx<'_>, doc: &mut Doc<'_>, object: Node, core: &'static str) {
     let Some(schemas) = doc.get(object, name::SCHEMAS) else { return };
     let nodes: Vec<Node> = doc.children(schemas).chain([schemas]).collect();
+    let keeps_extension = kept_extension(doc, object);
     for node in nodes {
-        let new = doc.string(node).and_then(|text| modern(&text, core));
-        if let Some(new) = new
-            && cx.may(Id::Scim11Translate, || doc.pointer(node))
-        {
+        let Some(new) = doc.string(node).and_then(|text| modern(&text, core)) else { continue };
+        let is_kept = keeps_extension && new == urn::ENTERPRISE_USER;
+        if is_kept || !cx.may(Id::Scim11Translate, || doc.pointer(node)) {
+            continue;
+        }
+        let is_it = |node| doc.string(node).is_some_and(|text| text.eq_ignore_ascii_case(new));
+        if doc.children(schemas).any(is_it) {
+            doc.remove(node);
+        } else {
             doc.set_string(node, new);
         }
     }
+}
+
+/// Whether the old extension cannot take its new name: the new one is there too, or the key is there twice.
+fn kept_extension(doc: &Doc<'_>, object: Node) -> bool {
+    doc.find(object, ENTERPRISE)
+        .is_some_and(|old| doc.collides(old) || doc.find(object, urn::ENTERPRISE_USER).is_some())
 }
 
 /// Translates a resource: `schemas`, the key of the enterprise extension, the manager's id, `meta.resourceType`.
@@ -95,9 +107,8 @@ pub(crate) fn schemas(cx: &mut Cx<'_>, doc: &mut Doc<'_>, object: Node, core: &'
 pub(crate) fn resource(cx: &mut Cx<'_>, doc: &mut Doc<'_>, resource: Node, kind: &ResourceType) {
     let core = if *kind.urn == *urn::GROUP { urn::GROUP } else { urn::USER };
     schemas(cx, doc, resource, core);
-    let old = doc.find(resource, ENTERPRISE).filter(|&member| !doc.collides(member));
-    if let Some(extension) = old
-        && doc.find(resource, urn::ENTERPRISE_USER).is_none()
+    if let Some(extension) = doc.find(resource, ENTERPRISE)
+        && !kept_extension(doc, resource)
         && cx.may(Id::Scim11Translate, || doc.pointer(extension))
     {
         doc.rename(extension, urn::ENTERPRISE_USER, name::ENTERPRISE_USER);

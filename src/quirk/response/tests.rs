@@ -56,6 +56,7 @@ impl Out {
 }
 
 impl Case {
+    #[allow(clippy::needless_pass_by_value)] // most are temporaries
     fn new(start: &str, body: impl ToString) -> Self {
         let parts: Vec<&str> = start.split(' ').collect();
         let [status, "to", method, target] = parts[..] else { panic!("{start}") };
@@ -419,6 +420,11 @@ fn errors_get_their_envelope() {
     let kept = Case::new("400 to GET /Users/1", r#"{"message":"m","scimType":"invalidFilter"}"#).run();
     assert_eq!(kept.json()["scimType"], "invalidFilter");
     assert!(Case::new("404 to HEAD /Users/1", "").run().is_unchanged());
+    let mut old = Case::new("400 to GET /Users/1", "");
+    old.body = b"Ung\xfcltig".to_vec();
+    assert_eq!(old.run().json()["detail"], "Ungültig");
+    old.body = b"\x1f\x8b\x08\x00".to_vec();
+    assert!(old.run().is_unchanged());
 }
 
 #[test]
@@ -836,6 +842,61 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
+/// A sound resource or list in which a few things went wrong.
+fn damaged() -> impl Strategy<Value = Value> {
+    let whole = json!({
+        "schemas": [USER, ENTERPRISE], "id": "1", "externalId": "x", "userName": "a", "active": true,
+        "name": {"givenName": "g", "familyName": "f"}, "emails": [{"value": "a@x", "type": "work", "primary": true}],
+        "groups": [{"value": "7", "$ref": "https://scim.example.com/scim/v2/Groups/7"}], "addresses": [{"type": "work"}],
+        ENTERPRISE: {"department": "d", "manager": {"value": "2"}},
+        "meta": {"resourceType": "User", "created": "2020-01-01T00:00:00Z", "location": "https://scim.example.com/scim/v2/Users/1"},
+    });
+    let error = json!({"schemas": [ERROR], "status": "404", "detail": "d"});
+    let schema = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Schema"], "id": USER,
+        "attributes": [{"name": "active", "type": "boolean"}, {"name": "password", "type": "string"}]});
+    let sound = prop::sample::select(vec![
+        whole.clone(),
+        list(&[whole.clone(), whole]),
+        error,
+        list(&[schema.clone()]),
+        schema,
+    ]);
+    let damage = prop::collection::vec((any::<prop::sample::Index>(), 0..4u8, value(), member()), 0..4);
+    (sound, damage).prop_map(|(mut body, damage)| {
+        for (place, kind, value, key) in damage {
+            let mut places = vec![String::new()];
+            pointers(&body, "", &mut places);
+            let at = place.get(&places).clone();
+            let (parent, last) = at.rsplit_once('/').unwrap_or_default();
+            match (kind, body.pointer_mut(parent)) {
+                (0, _) => *body.pointer_mut(&at).expect("it is there") = value,
+                (1, Some(Value::Object(object))) => drop(object.shift_remove(last)),
+                (2, Some(Value::Object(object))) => {
+                    if let Some(value) = object.shift_remove(last) {
+                        object.insert(last.to_uppercase(), value);
+                    }
+                }
+                (_, Some(Value::Object(object))) => drop(object.insert(key, value)),
+                _ => {}
+            }
+        }
+        body
+    })
+}
+
+fn pointers(value: &Value, at: &str, out: &mut Vec<String>) {
+    let children: Vec<(String, &Value)> = match value {
+        Value::Array(items) => items.iter().enumerate().map(|(i, item)| (i.to_string(), item)).collect(),
+        Value::Object(object) => object.iter().map(|(key, value)| (key.clone(), value)).collect(),
+        _ => Vec::new(),
+    };
+    for (key, child) in children {
+        let place = format!("{at}/{key}");
+        pointers(child, &place, out);
+        out.push(place);
+    }
+}
+
 fn start() -> impl Strategy<Value = String> {
     let targets = prop::sample::select(vec![
         "/Users",
@@ -877,6 +938,13 @@ proptest! {
         if !location.is_empty() {
             case = case.header("location", &location);
         }
+        case.run();
+    }
+
+    #[test]
+    fn what_is_mended_is_settled(start in start(), body in damaged(), enable in enabled()) {
+        let mut case = Case::new(&start, body);
+        case.enable = enable;
         case.run();
     }
 

@@ -3,6 +3,8 @@
 //! Most members are right, and for them a walk costs a look-up and a comparison of kinds; what mends is kept out of
 //! line. Members without a known attribute are never looked into.
 
+use std::borrow::Cow;
+
 use super::{
     attr_case, attribute_selection, bool_string, dates, ext_flat_key, id_from_location, id_number,
     location::{self, Bases, Subject},
@@ -73,19 +75,15 @@ fn resource(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, e
     let seen = members_of(cx, doc, at, kind, env.bases);
     let in_list = matches!(role, Role::InList);
     schemas(cx, doc, at, kind, env.ask, &seen, in_list);
-    let meta_is_missing = match seen.meta {
-        Some(meta) => doc.kind(meta) == Kind::Null,
-        None => doc.find(at, "meta").is_none(),
-    };
-    let adds_meta = meta_is_missing && !env.ask.keeps_out("meta");
+    let adds_meta = lacks(doc, at, name::META, "meta") && !env.ask.keeps_out("meta");
     match role {
         Role::InList if adds_meta => meta_missing::fix(cx, doc, at, kind, None),
         Role::InList => {}
         Role::Alone { header, new } => {
-            let has_id = doc.get(at, name::ID).is_some_and(|id| doc.kind(id) != Kind::Null);
-            if env.created && !has_id && (doc.get(at, name::ID).is_some() || doc.find(at, "id").is_none()) {
-                if let Some(header) = header {
-                    id_from_location::fix(cx, doc, at, header, kind);
+            if env.created && lacks(doc, at, name::ID, "id") {
+                let location = header.map(str::to_owned).or_else(|| stated_location(doc, at));
+                if let Some(location) = location {
+                    id_from_location::fix(cx, doc, at, &location, kind);
                 }
             }
             let fills_meta = !env.ask.keeps_out("meta");
@@ -106,6 +104,20 @@ fn resource(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, e
         if !seen.family_name {
             cx.report(Id::NameMissing, || doc.pointer(at));
         }
+    }
+}
+
+/// `meta.location`, which a missing header is filled from.
+fn stated_location(doc: &Doc<'_>, resource: Node) -> Option<String> {
+    let meta = doc.get(resource, name::META).filter(|&meta| doc.kind(meta) == Kind::Object)?;
+    doc.string(doc.get(meta, name::LOCATION)?).map(Cow::into_owned)
+}
+
+/// Whether a member is null or absent, also under keys that collide.
+fn lacks(doc: &Doc<'_>, object: Node, number: u16, key: &str) -> bool {
+    match doc.get(object, number) {
+        Some(member) => doc.kind(member) == Kind::Null,
+        None => doc.find(object, key).is_none(),
     }
 }
 
@@ -135,7 +147,6 @@ fn prepare(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, ol
 #[derive(Default)]
 struct Seen {
     schemas: Option<Node>,
-    meta: Option<Node>,
     active: bool,
     family_name: bool,
 }
@@ -157,10 +168,9 @@ fn members_of(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType,
         attr_case::fix(cx, doc, member, attr, Id::AttrCase);
         match number {
             name::SCHEMAS => seen.schemas = Some(member),
-            name::META => seen.meta = Some(member),
             name::ACTIVE => seen.active = true,
             name::NAME => {
-                seen.family_name = doc.kind(member) == Kind::Object && doc.get(member, name::FAMILY_NAME).is_some()
+                seen.family_name = doc.kind(member) == Kind::Object && doc.get(member, name::FAMILY_NAME).is_some();
             }
             _ => {}
         }
@@ -228,7 +238,7 @@ fn value(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, attr: &Attr, parent: u16,
         }
         (Type::String, false, Kind::Number) => match (parent, attr.name) {
             (0, name::ID | name::EXTERNAL_ID) | (name::MEMBERS | name::GROUPS, name::VALUE) => {
-                id_number::fix(cx, doc, at)
+                id_number::fix(cx, doc, at);
             }
             (name::META, name::VERSION) => version_number::fix(cx, doc, at),
             _ => {}
