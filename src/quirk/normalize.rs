@@ -1,8 +1,23 @@
 //! A request on its way in: target, head and body, made RFC 7643/7644 by the tenant's plan.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use std::borrow::Cow;
 
-use super::{Findings, Plan};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header::CONTENT_TYPE};
+
+use super::{
+    Cx, Direction, Findings, Id, Plan, TenantMode,
+    both::content_type::{self, Label},
+    request::{
+        keys, null_attr,
+        patch::{self, Subject},
+        path, schemas, target,
+        walk::{self, Form},
+    },
+};
+use crate::{
+    json::{Doc, Duplicates, Kind},
+    scim::{ResourceType, name},
+};
 
 /// A request as it came, below the tenant's SCIM base.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +50,7 @@ pub struct Normalized {
     pub unread: Option<String>,
 }
 
-/// Why scimshim answers itself. The proxy turns it into a refusal of DESIGN section 7.
+/// Why scimshim answers itself. The proxy turns it into a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
     /// Not JSON, not an object, duplicate keys, too deep, too many operations: 400 invalidSyntax.
@@ -60,7 +75,162 @@ pub struct RefusedBody {
 /// Makes a request compliant.
 ///
 /// # Errors
-/// A body that this parser and another could read differently is refused in tenant modes `rewrite` and `reject`.
-pub fn normalize(_plan: &Plan, _sent: &Sent<'_>) -> Result<Normalized, Box<RefusedBody>> {
-    Ok(Normalized::default())
+/// A body that this parser and another could read differently is refused in tenant modes `rewrite` and `reject`; the
+/// latter refuses every deviation that the RFC does not allow.
+pub fn normalize(plan: &Plan, sent: &Sent<'_>) -> Result<Normalized, Box<RefusedBody>> {
+    if plan.tenant_mode() == TenantMode::Off {
+        return Ok(Normalized::default());
+    }
+    let mut cx = Cx::new(plan, Direction::Request);
+    let mut normalized = Normalized { target: target::normalize(sent.target, &mut cx), ..Normalized::default() };
+    let target = normalized.target.as_deref().unwrap_or(sent.target);
+    let label = sent.headers.get(CONTENT_TYPE).map(|value| value.to_str());
+    let label = match label {
+        Some(Err(_)) => Label::Kept,
+        Some(Ok(text)) => content_type::label(Some(text)),
+        None => content_type::label(None),
+    };
+    let mut relabel = false;
+    if has_message(sent.method) && !sent.body.is_empty() {
+        match body(&mut cx, sent, target) {
+            Ok(new) => {
+                normalized.body = new;
+                relabel = content_type::mends(&mut cx, label);
+            }
+            Err(_) if plan.tenant_mode() == TenantMode::Observe => {
+                normalized.unread = Some("the body cannot be read".to_owned());
+            }
+            Err(problem) => {
+                let (why, detail) = match (problem, label) {
+                    (Problem::NotJson(_), Label::Other) => (
+                        Why::Encoding,
+                        "the body is not JSON, and its Content-Type says so; send application/scim+json".to_owned(),
+                    ),
+                    (Problem::NotJson(detail) | Problem::Unfit(detail), _) => (Why::Malformed, detail),
+                };
+                return Err(Box::new(RefusedBody { why, detail, findings: cx.findings }));
+            }
+        }
+    } else if sent.body.is_empty() && sent.method == Method::GET && label != Label::Slip(Id::ContentTypeMissing) {
+        relabel = content_type::mends(&mut cx, label);
+    }
+    if relabel {
+        normalized.headers.push((CONTENT_TYPE, Some(HeaderValue::from_static("application/scim+json"))));
+    }
+    if plan.tenant_mode() == TenantMode::Reject {
+        refuse_deviations(&mut cx)?;
+    }
+    normalized.findings = cx.findings;
+    Ok(normalized)
+}
+
+/// Methods whose body is a SCIM message.
+fn has_message(method: &Method) -> bool {
+    [Method::POST, Method::PUT, Method::PATCH].contains(method)
+}
+
+/// Why a body is not forwarded.
+enum Problem {
+    NotJson(String),
+    Unfit(String),
+}
+
+fn body(cx: &mut Cx<'_>, sent: &Sent<'_>, target: &str) -> Result<Option<Vec<u8>>, Problem> {
+    const BOM: &[u8] = b"\xef\xbb\xbf";
+    let (bytes, mark) = match sent.body.strip_prefix(BOM) {
+        Some(rest) => (rest, true),
+        None => (sent.body, false),
+    };
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| Problem::NotJson(format!("the body is not UTF-8 at byte {}", error.valid_up_to())))?;
+    let mut doc = Doc::parse(text, cx.plan.registry().names(), Duplicates::Refuse)
+        .map_err(|error| Problem::NotJson(format!("the body is not the JSON that SCIM asks for: {error}")))?;
+    if doc.kind(doc.root()) != Kind::Object {
+        return Err(Problem::Unfit("the body is JSON, but not an object".to_owned()));
+    }
+    let strip = mark && cx.may(Id::BodyBom, || "body".to_owned());
+    if text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace) {
+        cx.report(Id::BodyWhitespace, || "body".to_owned());
+    }
+    message(cx, &mut doc, sent.method, target)
+        .map_err(|_| Problem::Unfit("more than 10000 operations in one PATCH; send them in several".to_owned()))?;
+    Ok(match (doc.is_changed(), strip) {
+        (true, _) => Some(doc.write()),
+        (false, true) => Some(bytes.to_vec()),
+        (false, false) => None,
+    })
+}
+
+fn message(cx: &mut Cx<'_>, doc: &mut Doc<'_>, method: &Method, target: &str) -> Result<(), patch::TooManyOperations> {
+    let at = Target::read(target);
+    let resource = at.endpoint.and_then(|endpoint| cx.plan.registry().resource_type(endpoint));
+    if method == Method::PATCH {
+        return patch::message(doc, cx, Subject { resource, id: at.id.as_deref() });
+    }
+    let form = match (method == Method::POST, at.id.is_some(), at.deeper) {
+        (true, false, false) => Form::Post,
+        (false, true, false) => Form::Put,
+        _ => return Ok(()), // `.search`, `/Bulk`, something below a resource: no resource is written there
+    };
+    if let Some(resource) = resource {
+        self::resource(doc, cx, resource, form);
+    }
+    Ok(())
+}
+
+/// A resource to create or to replace.
+fn resource(doc: &mut Doc<'_>, cx: &mut Cx<'_>, kind: &ResourceType, form: Form) {
+    let root = doc.root();
+    if let Some(schemas) = doc.get(root, name::SCHEMAS).filter(|&member| !doc.is_exact(member))
+        && let Some(attr) = kind.attrs.get(name::SCHEMAS)
+    {
+        super::both::attr_case::key(doc, cx, schemas, attr);
+    }
+    keys::settle(doc, cx, root, Some(kind), form);
+    schemas::of_resource(doc, cx, root, kind);
+    if form == Form::Post {
+        null_attr::drop(doc, cx, root, &kind.attrs);
+    }
+    walk::object(doc, cx, root, &kind.attrs, form);
+}
+
+/// The parts of a normalized target that say what a body is.
+struct Target<'t> {
+    endpoint: Option<&'t str>,
+    id: Option<Cow<'t, str>>,
+    deeper: bool,
+}
+
+impl<'t> Target<'t> {
+    fn read(target: &'t str) -> Self {
+        let path = target.split('?').next().unwrap_or_default();
+        let endpoint = path::endpoint(path);
+        let mut segments = path.trim_start_matches('/').split('/').skip(1).filter(|segment| !segment.is_empty());
+        let id = segments.next().filter(|segment| !segment.eq_ignore_ascii_case(".search"));
+        let search = path.rsplit('/').next().is_some_and(|last| last.eq_ignore_ascii_case(".search"));
+        let id = id.map(percent_decoded);
+        Self { endpoint, id, deeper: search || segments.next().is_some() }
+    }
+}
+
+/// A path segment without its percent-escapes; as it stands where they are no UTF-8.
+fn percent_decoded(segment: &str) -> Cow<'_, str> {
+    percent_encoding::percent_decode_str(segment).decode_utf8().unwrap_or(Cow::Borrowed(segment))
+}
+
+/// Tenant mode `reject`: every deviation that would be fixed is refused, save spellings that the RFC allows.
+fn refuse_deviations(cx: &mut Cx<'_>) -> Result<(), Box<RefusedBody>> {
+    let mut found: Vec<String> = Vec::new();
+    for fix in cx.findings.fixes().filter(|fix| !fix.quirk.quirk().spelling) {
+        let text = format!("{} at {}", fix.quirk.as_str(), fix.at);
+        if found.len() < 10 && !found.contains(&text) {
+            found.push(text);
+        }
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    let detail = format!("this tenant refuses what is not RFC 7643/7644: {}", found.join(", "));
+    let findings = std::mem::take(&mut cx.findings);
+    Err(Box::new(RefusedBody { why: Why::Quirk, detail, findings }))
 }

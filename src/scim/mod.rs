@@ -1,7 +1,16 @@
 //! The standard, RFC 7643 and RFC 7644: schemas, attribute paths, filters, messages. Pure; knows no IdP.
 
+pub mod filter;
+pub mod name;
+pub mod path;
 pub mod registry;
+pub mod schema;
 pub mod types;
+pub mod urn;
 
-pub use registry::{Registry, SchemaError};
+pub use filter::{Filter, Syntax};
+pub use name::NameTable;
+pub use path::{AttrPath, Path, SyntaxError};
+pub use registry::{KnownUrn, Registry, ResourceType, SchemaError};
+pub use schema::{Attr, Attrs};
 pub use types::Type;

@@ -1,6 +1,7 @@
-//! Tests through the door: what the client saw, what the app saw, what `/metrics` says.
+//! Tests through the door, and laws.
 #![allow(clippy::unwrap_used)]
 
 mod door;
 mod harness;
 mod hostile;
+mod laws;

@@ -1,9 +1,37 @@
-//! PAGE
+//! The letter case of names and operators in filters.
 
-use crate::quirk::quirk;
+use std::borrow::Cow;
+
+use super::filter::{Known, Place};
+use crate::{
+    quirk::{Cx, Id, quirk},
+    scim::{Attr, AttrPath, filter::Case},
+};
 
 quirk! {
-    /// PAGE
+    /// A filter spells an attribute in another letter case than the schema: `DisplayName`.
+    ///
+    /// The names come from an administrator's mapping table. They are legal so, but servers that look them up by
+    /// their exact spelling answer 400 `invalidFilter`, or find nobody.
+    ///
+    /// Known attributes and sub-attributes (core, enterprise and declared schemas, by the endpoint) get the schema's
+    /// spelling, and so do known schema URNs in front of them. Unknown names stay as sent, and so does every value
+    /// compared with. Names in the path of a PATCH operation are the matter of `attr-case`.
+    ///
+    /// RFC 7643 section 2.1: attribute names are case-insensitive. RFC 7644 section 3.4.2.2: in filters too.
+    ///
+    /// ```scim
+    /// GET /Users?filter=Name.FamilyName%20eq%20%22Lovelace%22
+    /// ```
+    /// ```scim
+    /// GET /Users?filter=name.familyName%20eq%20%22Lovelace%22
+    /// ```
+    /// ```scim
+    /// GET /Users?filter=Emails%5BType%20eq%20%22Work%22%5D
+    /// ```
+    /// ```scim
+    /// GET /Users?filter=emails%5Btype%20eq%20%22Work%22%5D
+    /// ```
     pub static FILTER_ATTR_CASE = {
         id: "filter-attr-case",
         direction: Request,
@@ -11,14 +39,61 @@ quirk! {
         rfc: "RFC 7643 2.1, RFC 7644 3.4.2.2",
         seen_in: &[Entra],
         spelling: true,
+        sources: "learn.microsoft.com use-scim-to-provision-users-and-groups, MicrosoftDocs/azure-docs#69245",
     };
 
-    /// PAGE
+    /// A filter spells an operator with capitals: `Eq`, `AND`.
+    ///
+    /// Operators are case-insensitive, but many parsers know only the spelling in the RFC and answer 400.
+    ///
+    /// `eq`, `ne`, `co`, `sw`, `ew`, `gt`, `ge`, `lt`, `le`, `pr`, `and`, `or` and `not` become lower-case, in
+    /// queries and in the paths of PATCH operations. A filter that is none is left as sent.
+    ///
+    /// RFC 7644 section 3.4.2.2: attribute names and operators used in filters are case-insensitive.
+    ///
+    /// ```scim
+    /// GET /Groups?filter=displayName%20Eq%20%22Engineering%22%20AND%20members%20PR
+    /// ```
+    /// ```scim
+    /// GET /Groups?filter=displayName%20eq%20%22Engineering%22%20and%20members%20pr
+    /// ```
     pub static FILTER_OP_CASE = {
         id: "filter-op-case",
         direction: Request,
         risk: Safe,
         rfc: "RFC 7644 3.4.2.2",
         spelling: true,
+        sources: "wso2/product-is#21904",
     };
+}
+
+/// Gives the known parts of a name their canonical spelling; `quirk` is the one that this is counted under.
+pub(crate) fn name(path: &mut AttrPath<'_>, known: &Known<'_>, quirk: Id, cx: &mut Cx<'_>, at: Place<'_>) -> bool {
+    let canonical = |attr: Option<&Attr>| attr.map(|attr| attr.canonical.to_string());
+    let differs = |sent: &str, attr: Option<&Attr>| attr.is_some_and(|attr| *attr.canonical != *sent);
+    let wrong = known.urn.is_some_and(|urn| path.urn.as_deref() != Some(urn))
+        || differs(&path.attr, known.attr)
+        || path.sub.as_deref().is_some_and(|sub| differs(sub, known.sub));
+    if !wrong || !cx.may(quirk, at) {
+        return false;
+    }
+    if let Some(urn) = known.urn {
+        path.urn = Some(Cow::Owned(urn.to_owned()));
+    }
+    if let Some(attr) = canonical(known.attr) {
+        path.attr = Cow::Owned(attr);
+    }
+    if let Some(sub) = canonical(known.sub) {
+        path.sub = Some(Cow::Owned(sub));
+    }
+    true
+}
+
+/// Gives an operator the spelling of the RFC.
+pub(crate) fn operator(word: &mut Case, cx: &mut Cx<'_>, at: Place<'_>) -> bool {
+    if word.is_lower() || !cx.may(Id::FilterOpCase, at) {
+        return false;
+    }
+    *word = Case::default();
+    true
 }

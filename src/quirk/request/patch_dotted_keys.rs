@@ -1,14 +1,78 @@
-//! PAGE
+//! Dotted keys in a PATCH value.
 
-use crate::quirk::quirk;
+use super::urn_alias;
+use crate::{
+    json::{Doc, Node},
+    quirk::{Cx, Id, quirk},
+    scim::{Attr, ResourceType, path::is_attr_name, urn},
+};
 
 quirk! {
-    /// PAGE
+    /// Keys such as `name.givenName` in a PATCH value.
+    ///
+    /// With its `aadOptscim062020` flag Entra merges several changes into one operation without path, whose keys are paths.
+    /// A member of a resource cannot be called `name.givenName`; handlers store it under that very name, or answer 400.
+    ///
+    /// The member moves into its parent: `{"name":{"givenName":"Foo"}}`. Of a list (`emails.value`) it becomes an operation
+    /// of its own with that path, if it is the only one for that list and the list is no key itself: the app decides which
+    /// element is meant. Unknown parents stay. Where a key names a place that another member names too, the value keeps its
+    /// keys. RFC 7644 3.10.
+    ///
+    /// ```scim
+    /// PATCH /Users/2819
+    /// Content-Type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[
+    ///  {"op":"replace","value":{"name.givenName":"Foo","name.familyName":"Bar","emails.value":"foo@example.com"}}]}
+    /// ```
+    /// ```scim
+    /// PATCH /Users/2819
+    /// Content-Type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[
+    ///  {"op":"replace","value":{"name":{"givenName":"Foo","familyName":"Bar"}}},
+    ///  {"op":"replace","path":"emails.value","value":"foo@example.com"}]}
+    /// ```
     pub static PATCH_DOTTED_KEYS = {
         id: "patch-dotted-keys",
         direction: Request,
         risk: Safe,
         rfc: "RFC 7644 3.5.2.1, 3.5.2.3, 3.10",
         seen_in: &[Entra],
+        sources: "learn.microsoft.com application-provisioning-config-problem-scim-compatibility, RIPAGlobal/scimitar \
+                  CHANGELOG, Captain-P-Goldfish/scim-for-keycloak#26",
     };
+}
+
+/// Whether a key is the only dotted one of a list that is no key itself.
+pub(super) fn is_of_list(
+    doc: &Doc<'_>,
+    cx: &mut Cx<'_>,
+    value: Node,
+    member: Node,
+    resource: Option<&ResourceType>,
+) -> bool {
+    let Some(resource) = resource else { return false };
+    let Some(list) = list_of(doc, cx, member, resource) else { return false };
+    let rivals = doc.children(value).filter(|&other| {
+        std::ptr::eq(list, resource.attrs.get(doc.name(other)).unwrap_or(list))
+            && (resource.attrs.get(doc.name(other)).is_some()
+                || list_of(doc, cx, other, resource).is_some_and(|other| std::ptr::eq(other, list)))
+    });
+    rivals.count() == 1 && cx.may(Id::PatchDottedKeys, || doc.pointer(member))
+}
+
+/// The multi-valued complex attribute that a dotted key names a part of.
+fn list_of<'r>(doc: &Doc<'_>, cx: &Cx<'_>, member: Node, resource: &'r ResourceType) -> Option<&'r Attr> {
+    let key = doc.key(member);
+    let (attrs, rest) = if urn::is_urn(&key) {
+        let alias = urn_alias::split(cx.plan.registry(), Some(resource), &key).filter(|alias| alias.quirk.is_none())?;
+        let extension = resource.attrs.find(alias.urn).map(|extension| &extension.sub);
+        let core = *resource.urn == *alias.urn;
+        (if core { &resource.attrs } else { extension? }, alias.rest.to_owned())
+    } else {
+        (&resource.attrs, key.into_owned())
+    };
+    let (parent, sub) = rest.split_once('.')?;
+    attrs.find(parent).filter(|attr| attr.is_multi_complex() && is_attr_name(sub))
 }

@@ -1,0 +1,110 @@
+//! What changed between two texts, line by line.
+
+use std::io::{self, Write};
+
+use super::paint::Paint;
+
+/// Tables larger than this are not computed; such texts are shown whole, old before new.
+const TABLE: usize = 4_000_000;
+
+/// One line of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line<'a> {
+    Both(&'a str),
+    New(&'a str),
+    Old(&'a str),
+}
+
+/// The lines of `old` and `new`, in order, with the fewest differences.
+pub(super) fn compare<'a>(old: &'a [String], new: &'a [String]) -> Vec<Line<'a>> {
+    let head = old.iter().zip(new).take_while(|(a, b)| a == b).count();
+    let tail = old[head..].iter().rev().zip(new[head..].iter().rev()).take_while(|(a, b)| a == b).count();
+    let (a, b) = (&old[head..old.len() - tail], &new[head..new.len() - tail]);
+    let mut lines: Vec<_> = old[..head].iter().map(|line| Line::Both(line)).collect();
+    middle(a, b, &mut lines);
+    lines.extend(old[old.len() - tail..].iter().map(|line| Line::Both(line)));
+    lines
+}
+
+/// The longest common subsequence, by the table.
+fn middle<'a>(a: &'a [String], b: &'a [String], lines: &mut Vec<Line<'a>>) {
+    let (mut i, mut j) = (0, 0);
+    if a.len().saturating_mul(b.len()) <= TABLE {
+        let row = b.len() + 1;
+        let mut length = vec![0u32; (a.len() + 1) * row];
+        for i in (0..a.len()).rev() {
+            for j in (0..b.len()).rev() {
+                length[i * row + j] = if a[i] == b[j] {
+                    length[(i + 1) * row + j + 1] + 1
+                } else {
+                    length[(i + 1) * row + j].max(length[i * row + j + 1])
+                };
+            }
+        }
+        while i < a.len() && j < b.len() {
+            if a[i] == b[j] {
+                lines.push(Line::Both(&a[i]));
+                (i, j) = (i + 1, j + 1);
+            } else if length[(i + 1) * row + j] >= length[i * row + j + 1] {
+                lines.push(Line::Old(&a[i]));
+                i += 1;
+            } else {
+                lines.push(Line::New(&b[j]));
+                j += 1;
+            }
+        }
+    }
+    lines.extend(a[i..].iter().map(|line| Line::Old(line)));
+    lines.extend(b[j..].iter().map(|line| Line::New(line)));
+}
+
+/// Writes a comparison: `-` and red for what was, `+` and green for what is, with `context` equal lines around.
+pub(super) fn write(out: &mut dyn Write, paint: Paint, lines: &[Line<'_>], context: usize) -> io::Result<()> {
+    let near = |at: usize| {
+        lines[at.saturating_sub(context)..lines.len().min(at + context + 1)].iter().any(|l| !matches!(l, Line::Both(_)))
+    };
+    let mut skipped = 0;
+    for (at, line) in lines.iter().enumerate() {
+        let text = match line {
+            Line::Both(_) if !near(at) => {
+                skipped += 1;
+                continue;
+            }
+            Line::Both("") => String::new(),
+            Line::Both(text) => format!("    {text}"),
+            Line::New(text) => paint.green(format_args!("  + {text}")),
+            Line::Old(text) => paint.red(format_args!("  - {text}")),
+        };
+        gap(out, paint, &mut skipped)?;
+        writeln!(out, "{text}")?;
+    }
+    gap(out, paint, &mut skipped)
+}
+
+fn gap(out: &mut dyn Write, paint: Paint, skipped: &mut usize) -> io::Result<()> {
+    if *skipped > 0 {
+        writeln!(out, "{}", paint.dim(format_args!("    ... {skipped} equal lines")))?;
+        *skipped = 0;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(old: &str, new: &str, context: usize) -> String {
+        let split = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let (old, new) = (split(old), split(new));
+        let mut out = Vec::new();
+        write(&mut out, Paint::never(), &compare(&old, &new), context).expect("memory");
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn only_what_differs_is_marked() {
+        assert_eq!(shown("a b c d", "a x c y d", 9), "    a\n  - b\n  + x\n    c\n  + y\n    d\n");
+        assert_eq!(shown("a b", "a b", 1), "    ... 2 equal lines\n");
+        assert_eq!(shown("a b c d e", "a b c d x", 1), "    ... 3 equal lines\n    d\n  - e\n  + x\n");
+    }
+}

@@ -1,0 +1,183 @@
+//! Keys that are paths: `name.givenName`, `urn:...:User:department`, `urn:...:User.costCenter`.
+//!
+//! No attribute name has a dot or a colon, so such a key has one reading: the place it names. All keys of a value are
+//! planned first and moved only if no two name the same place; else the value keeps the keys it came with.
+
+use super::{urn_alias, walk::Form};
+use crate::{
+    json::{Doc, Kind, Names, Node},
+    quirk::{Cx, Id},
+    scim::{ResourceType, path::is_attr_name, urn},
+};
+
+/// One key and the place it names.
+struct Move {
+    member: Node,
+    /// Keys from the value inwards.
+    place: Vec<String>,
+    quirks: Vec<Id>,
+}
+
+/// Moves the members of a resource, or of a value without path, to the places their keys name.
+pub(crate) fn settle(doc: &mut Doc<'_>, cx: &mut Cx<'_>, object: Node, resource: Option<&ResourceType>, form: Form) {
+    let mut moves = Vec::new();
+    let mut next = doc.first(object);
+    while let Some(member) = next {
+        next = doc.next(member);
+        if doc.name(member) == 0 || !doc.is_exact(member) {
+            moves.extend(planned(doc, cx, member, resource, form));
+        }
+    }
+    if moves.is_empty() {
+        return;
+    }
+    spread_merged_objects(doc, object, &mut moves);
+    let clash = moves.iter().enumerate().any(|(i, one)| {
+        moves[..i].iter().any(|other| overlap(&one.place, &other.place)) || taken(doc, object, one, &moves)
+    });
+    for one in moves {
+        let fixed = !clash && one.quirks.iter().all(|&quirk| cx.fixes(quirk));
+        for &quirk in &one.quirks {
+            if fixed {
+                cx.may(quirk, || doc.pointer(one.member));
+            } else {
+                cx.report(quirk, || doc.pointer(one.member));
+            }
+        }
+        if fixed {
+            apply(doc, cx, object, &one);
+        }
+    }
+}
+
+/// Reads one key; `None` where it is a plain name or has to stay.
+fn planned(doc: &Doc<'_>, cx: &Cx<'_>, member: Node, resource: Option<&ResourceType>, form: Form) -> Option<Move> {
+    let key = doc.key(member);
+    let nested = if form == Form::Patch { Id::PatchUrnKeys } else { Id::ResourceUrnKeys };
+    if !urn::is_urn(&key) {
+        let (parent, sub) = key.split_once('.')?;
+        let attr = resource?.attrs.find(parent).filter(|attr| !attr.extension)?;
+        let nests = form == Form::Patch && attr.is_single_complex() && is_attr_name(sub);
+        return nests.then(|| Move {
+            member,
+            place: vec![parent.to_owned(), sub.to_owned()],
+            quirks: vec![Id::PatchDottedKeys],
+        });
+    }
+    let registry = cx.plan.registry();
+    let Some(alias) = urn_alias::split(registry, resource, &key) else {
+        // An unknown schema: what follows the last colon is the attribute, unless the value is the extension itself.
+        // A null clears either reading under the same path and is left to `patch-null-clear`.
+        let (schema, attr) = key.rsplit_once(':')?;
+        let clears = form == Form::Patch && doc.kind(member) == Kind::Null;
+        let splits = urn::is_urn(schema) && is_attr_name(attr) && doc.kind(member) != Kind::Object && !clears;
+        return splits.then(|| Move { member, place: vec![schema.to_owned(), attr.to_owned()], quirks: vec![nested] });
+    };
+    let core = resource.is_some_and(|resource| &*resource.urn == alias.urn);
+    if !core && [urn::USER, urn::GROUP].contains(&alias.urn) {
+        return None;
+    }
+    let mut quirks: Vec<Id> = alias.quirk.into_iter().collect();
+    if alias.rest.is_empty() {
+        let renames = alias.quirk == Some(Id::ExtLegacyKey) || alias.quirk.is_some() && doc.name(member) == 0;
+        return (renames && !core).then(|| Move { member, place: vec![alias.urn.to_owned()], quirks });
+    }
+    let (attr, sub) = match alias.rest.split_once('.') {
+        Some((attr, sub)) => (attr, Some(sub)),
+        None => (alias.rest, None),
+    };
+    if !is_attr_name(attr) || sub.is_some_and(|sub| !is_attr_name(sub)) {
+        return None;
+    }
+    let attrs = resource.map(|resource| &resource.attrs);
+    let scope = if core { attrs } else { attrs.and_then(|attrs| attrs.find(alias.urn)).map(|attr| &attr.sub) };
+    let definition = scope.and_then(|scope| scope.find(attr));
+    if sub.is_some() && definition.is_some_and(|attr| attr.multi_valued || !attr.is_single_complex()) {
+        return None; // of a list: `patch_dotted_keys` splits it out, for the app to say which element is meant
+    }
+    if alias.dot {
+        quirks.push(Id::UrnDotSeparator);
+    }
+    quirks.push(nested);
+    let mut place = if core { Vec::new() } else { vec![alias.urn.to_owned()] };
+    place.push(attr.to_owned());
+    place.extend(sub.map(str::to_owned));
+    Some(Move { member, place, quirks })
+}
+
+/// A whole extension object under another spelling of its URN, beside the canonical one or beside flat keys: its
+/// members are moved one by one.
+fn spread_merged_objects(doc: &Doc<'_>, object: Node, moves: &mut Vec<Move>) {
+    let mut spread = Vec::new();
+    for (i, one) in moves.iter().enumerate() {
+        let whole = one.place.len() == 1 && doc.kind(one.member) == Kind::Object && urn::is_urn(&one.place[0]);
+        let shared = moves.iter().enumerate().any(|(j, other)| i != j && other.place[0] == one.place[0])
+            || doc.find(object, &one.place[0]).is_some_and(|there| there != one.member);
+        if whole && shared {
+            spread.push(i);
+        }
+    }
+    for i in spread.into_iter().rev() {
+        let whole = moves.remove(i);
+        for member in doc.children(whole.member) {
+            let mut place = whole.place.clone();
+            place.push(doc.key(member).into_owned());
+            moves.push(Move { member, place, quirks: whole.quirks.clone() });
+        }
+    }
+}
+
+/// Whether two places are the same, or one lies in the other.
+fn overlap(one: &[String], other: &[String]) -> bool {
+    one.iter().zip(other).all(|(a, b)| a.eq_ignore_ascii_case(b))
+}
+
+/// Whether something that stays is at the place already, or in its way.
+fn taken(doc: &Doc<'_>, object: Node, one: &Move, moves: &[Move]) -> bool {
+    let mut container = object;
+    for (depth, key) in one.place.iter().enumerate() {
+        let Some(there) = doc.find(container, key) else { return false };
+        if moves.iter().any(|other| other.member == there) {
+            return there != one.member && depth + 1 < one.place.len();
+        }
+        if depth + 1 == one.place.len() || doc.kind(there) != Kind::Object {
+            return true;
+        }
+        container = there;
+    }
+    false
+}
+
+fn apply(doc: &mut Doc<'_>, cx: &Cx<'_>, object: Node, one: &Move) {
+    let names = cx.plan.registry().names();
+    let (name_of, exact) = (|key: &str| names.find(key).0, |key: &str| names.find(key).1);
+    let Some((leaf, containers)) = one.place.split_last() else { return };
+    if containers.is_empty() && doc.parent(one.member) == Some(object) {
+        doc.spell(one.member, leaf, name_of(leaf), exact(leaf));
+        return;
+    }
+    let anchor = if doc.parent(one.member) == Some(object) { Some(one.member) } else { None };
+    let mut container = object;
+    for key in containers {
+        container = match doc.find(container, key) {
+            Some(there) => there,
+            None => {
+                let new = doc.object();
+                doc.spell(new, key, name_of(key), exact(key));
+                match anchor.filter(|_| container == object) {
+                    Some(anchor) => doc.insert_after(anchor, new),
+                    None => doc.push(container, new),
+                }
+                new
+            }
+        };
+    }
+    let from = doc.parent(one.member);
+    let moved = doc.take(one.member);
+    doc.spell(moved, leaf, name_of(leaf), exact(leaf));
+    doc.push(container, moved);
+    // An extension object under its old URN goes when its last member has been moved.
+    if let Some(from) = from.filter(|&from| from != object && doc.is_empty(from)) {
+        doc.remove(from);
+    }
+}

@@ -1,0 +1,289 @@
+//! A PATCH message (RFC 7644 3.5.2): its own keys, then each operation, then what the operations are split into.
+
+use super::{
+    array_wrapped, keys, patch_dotted_keys, patch_empty_string_clear, patch_filter_keys, patch_message,
+    patch_null_clear, patch_op, patch_path, patch_remove_members, patch_remove_value_ignored, readonly_id_in_patch,
+    schemas,
+    walk::{self, Form},
+};
+use crate::{
+    json::{Doc, Kind, Node, encode},
+    quirk::Cx,
+    scim::{Attr, ResourceType, name},
+};
+
+/// Operations of one message, as received.
+const MAX_OPERATIONS: usize = 10_000;
+
+/// The resource a PATCH is sent to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Subject<'r, 's> {
+    /// Its type, where the endpoint tells it.
+    pub(crate) resource: Option<&'r ResourceType>,
+    /// Its id, percent-decoded.
+    pub(crate) id: Option<&'s str>,
+}
+
+/// More operations than are read.
+#[derive(Debug)]
+pub(crate) struct TooManyOperations;
+
+/// Settles a message. One without `Operations` is no PatchOp (SCIM 1.1 has another form) and is left alone.
+pub(crate) fn message<'r>(
+    doc: &mut Doc<'_>,
+    cx: &mut Cx<'r>,
+    subject: Subject<'r, '_>,
+) -> Result<(), TooManyOperations> {
+    let root = doc.root();
+    let Some(operations) = doc.get(root, name::OPERATIONS) else { return Ok(()) };
+    if doc.kind(operations) == Kind::Array && doc.children(operations).nth(MAX_OPERATIONS).is_some() {
+        return Err(TooManyOperations);
+    }
+    patch_message::top_level_keys(doc, cx, root);
+    patch_message::extra_toplevel(doc, cx, root, subject.id);
+    schemas::of_patch(doc, cx, root, subject.resource);
+    patch_message::empty_operations(doc, cx, operations);
+    if doc.kind(operations) != Kind::Array {
+        return Ok(());
+    }
+    let mut next = doc.first(operations);
+    while let Some(operation) = next {
+        if doc.kind(operation) == Kind::Object {
+            settle(doc, cx, operation, subject);
+        }
+        next = doc.next(operation);
+    }
+    Ok(())
+}
+
+/// What an operation does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    Add,
+    Remove,
+    Replace,
+}
+
+/// One operation. What it is split into is put behind it, and settled in its turn.
+fn settle<'r>(doc: &mut Doc<'_>, cx: &mut Cx<'r>, operation: Node, subject: Subject<'r, '_>) {
+    patch_message::operation_keys(doc, cx, operation);
+    patch_message::extra_key(doc, cx, operation);
+    let Some(op) = doc.get(operation, name::OP) else { return };
+    let Some(verb) = patch_op::verb(doc, cx, op) else { return };
+    let value = doc.get(operation, name::VALUE);
+    match doc.get(operation, name::PATH) {
+        Some(path) => {
+            if let Some(place) = patch_path::settle(doc, cx, path, subject.resource) {
+                let operation = Operation { node: operation, op, verb };
+                with_path(doc, cx, operation, path, value, &place);
+            }
+        }
+        None => {
+            if let Some(value) = value.filter(|&value| verb != Verb::Remove && doc.kind(value) == Kind::Object) {
+                without_path(doc, cx, Operation { node: operation, op, verb }, value, subject);
+            }
+        }
+    }
+}
+
+/// The parts of an operation that is being settled.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Operation {
+    pub(super) node: Node,
+    pub(super) op: Node,
+    pub(super) verb: Verb,
+}
+
+fn with_path(
+    doc: &mut Doc<'_>,
+    cx: &mut Cx<'_>,
+    operation: Operation,
+    path: Node,
+    value: Option<Node>,
+    place: &patch_path::Place<'_>,
+) {
+    let Some(mut value) = value else { return };
+    if operation.verb == Verb::Remove {
+        if place.is_members() {
+            patch_remove_members::by_value(doc, cx, operation.node, path, value, &place.text);
+        } else {
+            patch_remove_value_ignored::drop(doc, cx, value, place);
+        }
+        return;
+    }
+    if let Some(leaf) = place.leaf.filter(|_| place.is_whole())
+        && !leaf.multi_valued
+        && doc.kind(value) == Kind::Array
+        && let Some(inner) = array_wrapped::unwrap(doc, cx, value, leaf)
+    {
+        value = inner;
+    }
+    if patch_null_clear::clears(doc, cx, value, operation.verb, place.is_single(), place.active)
+        || patch_empty_string_clear::clears(doc, cx, value, place.leaf.filter(|_| place.is_whole()))
+    {
+        doc.set(operation.op, "\"remove\"");
+        doc.remove(value);
+        return;
+    }
+    let Some(leaf) = place.leaf else { return };
+    if !place.is_whole() {
+        if doc.kind(value) == Kind::Object {
+            walk::element(doc, cx, value, leaf, Form::Patch);
+        }
+        return;
+    }
+    if leaf.is_single_complex() && doc.kind(value) == Kind::Object && !place.filtered {
+        let mut split = Split { operation, last: operation.node };
+        split.nested(doc, cx, value, leaf, &place.text);
+        if doc.is_empty(value) && split.last != operation.node {
+            doc.remove(operation.node);
+            return;
+        }
+    }
+    walk::value(doc, cx, value, leaf, Form::Patch);
+}
+
+fn without_path<'r>(doc: &mut Doc<'_>, cx: &mut Cx<'r>, operation: Operation, value: Node, subject: Subject<'r, '_>) {
+    readonly_id_in_patch::drop(doc, cx, value, subject.id);
+    keys::settle(doc, cx, value, subject.resource, Form::Patch);
+    let mut split = Split { operation, last: operation.node };
+    split.top(doc, cx, value, subject.resource);
+    if split.last != operation.node && doc.is_empty(value) {
+        doc.remove(operation.node);
+        return;
+    }
+    if let Some(resource) = subject.resource {
+        walk::object(doc, cx, value, &resource.attrs, Form::Patch);
+    }
+}
+
+/// What is taken out of a value into operations of its own, in the order in which it was sent: filter keys, dotted keys
+/// of lists, nulls. Whole attributes stay first, refinements follow: the only order in which none undoes another.
+struct Split {
+    operation: Operation,
+    last: Node,
+}
+
+impl Split {
+    /// The members of a value without path.
+    fn top(&mut self, doc: &mut Doc<'_>, cx: &mut Cx<'_>, value: Node, resource: Option<&ResourceType>) {
+        let mut next = doc.first(value);
+        while let Some(member) = next {
+            next = doc.next(member);
+            let attr = resource.and_then(|resource| resource.attrs.get(doc.name(member)));
+            if attr.is_none() && self.path_key(doc, cx, value, member, resource) {
+                continue;
+            }
+            self.member(doc, cx, member, attr, "", false);
+        }
+    }
+
+    /// The members of a single-valued complex value or of an extension at `path`.
+    fn nested(&mut self, doc: &mut Doc<'_>, cx: &mut Cx<'_>, value: Node, of: &Attr, path: &str) {
+        let mut next = doc.first(value);
+        while let Some(member) = next {
+            next = doc.next(member);
+            let attr = of.sub.get(doc.name(member));
+            self.member(doc, cx, member, attr, path, of.extension);
+        }
+    }
+
+    /// A key that is the path of an operation.
+    fn path_key(
+        &mut self,
+        doc: &mut Doc<'_>,
+        cx: &mut Cx<'_>,
+        value: Node,
+        member: Node,
+        resource: Option<&ResourceType>,
+    ) -> bool {
+        let splits = patch_filter_keys::is_path(doc, cx, member)
+            || patch_dotted_keys::is_of_list(doc, cx, value, member, resource);
+        if splits {
+            let path = doc.key(member).into_owned();
+            let op = doc.raw(self.operation.op).to_owned();
+            let moved = doc.take(member);
+            let moved = doc.keyed(moved, "value", name::VALUE);
+            self.put(doc, &op, &path, Some(moved));
+        }
+        splits
+    }
+
+    fn member(
+        &mut self,
+        doc: &mut Doc<'_>,
+        cx: &mut Cx<'_>,
+        mut member: Node,
+        attr: Option<&Attr>,
+        path: &str,
+        extension: bool,
+    ) {
+        if let Some(attr) = attr.filter(|attr| !attr.multi_valued)
+            && doc.kind(member) == Kind::Array
+            && let Some(inner) = array_wrapped::unwrap(doc, cx, member, attr)
+        {
+            member = inner;
+        }
+        let top = path.is_empty();
+        match doc.kind(member) {
+            Kind::Null => {
+                let kept = top && matches!(doc.name(member), name::SCHEMAS | name::ID | name::META);
+                let active = top && doc.name(member) == name::ACTIVE;
+                let single = attr.is_some_and(|attr| !attr.multi_valued);
+                if !kept
+                    && patch_null_clear::is_clearable_key(doc, member)
+                    && patch_null_clear::clears(doc, cx, member, self.operation.verb, single, active)
+                {
+                    self.remove(doc, member, attr, path, extension);
+                }
+            }
+            Kind::String => {
+                if patch_empty_string_clear::clears(doc, cx, member, attr) {
+                    self.remove(doc, member, attr, path, extension);
+                }
+            }
+            Kind::Object => {
+                if let Some(attr) = attr.filter(|attr| attr.is_single_complex() && !doc.is_empty(member)) {
+                    let before = self.last;
+                    let inner = self.path(doc, member, Some(attr), path, extension);
+                    self.nested(doc, cx, member, attr, &inner);
+                    if self.last != before && doc.is_empty(member) {
+                        doc.remove(member);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Puts a removal of a member behind, in its place.
+    fn remove(&mut self, doc: &mut Doc<'_>, member: Node, attr: Option<&Attr>, path: &str, extension: bool) {
+        let path = self.path(doc, member, attr, path, extension);
+        doc.remove(member);
+        self.put(doc, "\"remove\"", &path, None);
+    }
+
+    /// The path of a member of the value at `path`.
+    fn path(&self, doc: &Doc<'_>, member: Node, attr: Option<&Attr>, path: &str, extension: bool) -> String {
+        let key = attr.map_or_else(|| doc.key(member).into_owned(), |attr| attr.canonical.to_string());
+        match (path.is_empty(), extension) {
+            (true, _) => key,
+            (false, true) => format!("{path}:{key}"),
+            (false, false) => format!("{path}.{key}"),
+        }
+    }
+
+    fn put(&mut self, doc: &mut Doc<'_>, op: &str, path: &str, value: Option<Node>) {
+        let operation = doc.object();
+        for (key, number, raw) in [("op", name::OP, op), ("path", name::PATH, &*encode(path))] {
+            let member = doc.scalar(raw);
+            let member = doc.keyed(member, key, number);
+            doc.push(operation, member);
+        }
+        if let Some(value) = value {
+            doc.push(operation, value);
+        }
+        doc.insert_after(self.last, operation);
+        self.last = operation;
+    }
+}

@@ -1,0 +1,142 @@
+//! The path of a PATCH operation: which attribute it names, and its spelling.
+
+use super::{filter, urn_alias};
+use crate::{
+    json::{Doc, Node},
+    quirk::{Cx, Id},
+    scim::{Attr, ResourceType, Type, filter::Syntax, name, path::Path, urn},
+};
+
+/// What a path names.
+#[derive(Debug, Clone)]
+pub(super) struct Place<'r> {
+    /// The attribute or sub-attribute, where its schema is known.
+    pub(super) leaf: Option<&'r Attr>,
+    /// Whether a filter selects elements.
+    pub(super) filtered: bool,
+    /// Whether the path ends in a sub-attribute.
+    pub(super) sub: bool,
+    /// Whether the attribute is `active` of the resource itself.
+    pub(super) active: bool,
+    /// The path as it goes on.
+    pub(super) text: String,
+}
+
+impl Place<'_> {
+    /// Whether the path names the attribute as a whole.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.filtered || self.sub
+    }
+
+    /// Whether it names the whole list of a group's members.
+    pub(super) fn is_members(&self) -> bool {
+        !self.filtered && !self.sub && self.leaf.is_some_and(|leaf| leaf.name == name::MEMBERS && leaf.multi_valued)
+    }
+
+    /// Whether one value at most can stand there: a single-valued attribute or a sub-attribute.
+    pub(super) fn is_single(&self) -> bool {
+        self.sub && self.leaf.is_none_or(|leaf| !leaf.multi_valued)
+            || !self.filtered && self.leaf.is_some_and(|leaf| !leaf.multi_valued)
+    }
+}
+
+/// Reads and settles the path in `node`; `None` where it is no path.
+pub(super) fn settle<'r>(
+    doc: &mut Doc<'_>,
+    cx: &mut Cx<'r>,
+    node: Node,
+    resource: Option<&'r ResourceType>,
+) -> Option<Place<'r>> {
+    let sent = doc.string(node)?.into_owned();
+    let registry = cx.plan.registry();
+    let attrs = resource.map(|resource| &resource.attrs);
+    let at = doc.pointer(node);
+    let mut changed = false;
+
+    let alias = if urn::is_urn(&sent) { urn_alias::split(registry, resource, &sent) } else { None };
+    let (mut prefix, text) = match &alias {
+        // A legacy URN in a path is not in the list of what is known to be sent.
+        Some(alias) if alias.quirk == Some(Id::ExtLegacyKey) => (None, &*sent),
+        Some(alias) => {
+            let spelled = alias.quirk.is_none_or(|quirk| cx.may(quirk, || at.clone()));
+            let dotted = alias.dot && !alias.rest.is_empty();
+            let separated = !dotted || cx.may(Id::UrnDotSeparator, || at.clone());
+            if !spelled || !separated {
+                return Path::parse(&sent, Syntax::Lenient).ok().map(|path| opaque(&path, sent.clone()));
+            }
+            changed = alias.quirk.is_some() || dotted;
+            (Some(alias.urn), alias.rest)
+        }
+        None => (None, &*sent),
+    };
+    if let (Some(urn), "") = (prefix, text) {
+        if changed {
+            doc.set_string(node, urn);
+        }
+        let leaf = attrs.and_then(|attrs| attrs.find(urn)).filter(|attr| attr.extension);
+        return Some(Place { leaf, filtered: false, sub: false, active: false, text: urn.to_owned() });
+    }
+    let mut path = Path::parse(text, Syntax::Lenient).ok()?;
+    if prefix.is_none() && path.urn.is_some() {
+        return Some(opaque(&path, sent.clone()));
+    }
+
+    let scope = match prefix {
+        None => attrs,
+        Some(urn) if resource.is_some_and(|resource| &*resource.urn == urn) => attrs,
+        Some(urn) => attrs.and_then(|attrs| attrs.find(urn)).map(|extension| &extension.sub),
+    };
+    let mut attr = scope.and_then(|scope| scope.find(&path.attr)).filter(|attr| !attr.extension);
+    if attr.is_none() && prefix.is_none() && resource.is_some_and(|resource| &*resource.urn == urn::USER) {
+        let enterprise = attrs.and_then(|attrs| attrs.get(name::ENTERPRISE_USER));
+        attr = enterprise.and_then(|enterprise| enterprise.sub.find(&path.attr));
+        if attr.is_some() {
+            if !cx.may(Id::PathMissingUrn, || at.clone()) {
+                return Some(opaque(&path, sent.clone()));
+            }
+            prefix = Some(urn::ENTERPRISE_USER);
+            changed = true;
+        }
+    }
+    let core = prefix.is_none_or(|urn| resource.is_some_and(|resource| &*resource.urn == urn));
+    let mut leaf = attr;
+    if let Some(attr) = attr {
+        if *path.attr != *attr.canonical && cx.may(Id::AttrCase, || at.clone()) {
+            path.attr = attr.canonical.to_string().into();
+            changed = true;
+        }
+        if let Some(sub) = &path.sub {
+            leaf = attr.sub.find(sub);
+            if let Some(known) = leaf.filter(|known| **sub != *known.canonical)
+                && cx.may(Id::AttrCase, || at.clone())
+            {
+                path.sub = Some(known.canonical.to_string().into());
+                changed = true;
+            }
+        }
+    }
+    if path.filter.is_some() {
+        changed |= filter::fix_path_filter(&mut path, attr, cx, &|| at.clone());
+    }
+    let active = core && path.sub.is_none() && attr.is_some_and(|attr| attr.name == name::ACTIVE);
+    let (filtered, sub) = (path.filter.is_some(), path.sub.is_some());
+    let text = match prefix {
+        Some(urn) => format!("{urn}:{path}"),
+        None if changed => path.to_string(),
+        None => sent.clone(),
+    };
+    if changed {
+        doc.set_string(node, &text);
+    }
+    Some(Place { leaf: leaf.filter(|leaf| usable(leaf)), filtered, sub, active, text })
+}
+
+/// A path whose attribute is not known.
+fn opaque<'r>(path: &Path<'_>, text: String) -> Place<'r> {
+    Place { leaf: None, filtered: path.filter.is_some(), sub: path.sub.is_some(), active: false, text }
+}
+
+/// A declared complex attribute without sub-attributes tells nothing about its values.
+fn usable(attr: &Attr) -> bool {
+    attr.kind != Type::Complex || !attr.sub.is_empty()
+}

@@ -1,0 +1,116 @@
+//! The `schemas` list of a request (RFC 7643 3, RFC 7644 3.1): known-bad URIs go or are mapped, a missing list is filled.
+
+use super::{schemas_unknown_uri, urn_alias};
+use crate::{
+    json::{Doc, Kind, Node, encode},
+    quirk::{Cx, Id},
+    scim::{ResourceType, name, urn},
+};
+
+/// The list of a PATCH message.
+pub(super) fn of_patch(doc: &mut Doc<'_>, cx: &mut Cx<'_>, message: Node, resource: Option<&ResourceType>) {
+    settle(doc, cx, message, resource, &[urn::PATCH_OP.to_owned()]);
+}
+
+/// The list of a resource whose extension keys are settled.
+pub(crate) fn of_resource(doc: &mut Doc<'_>, cx: &mut Cx<'_>, resource: Node, kind: &ResourceType) {
+    let extensions: Vec<String> = doc
+        .children(resource)
+        .filter(|&member| doc.kind(member) == Kind::Object)
+        .map(|member| match kind.attrs.get(doc.name(member)) {
+            Some(known) => known.canonical.to_string(), // the key gets this spelling as well
+            None => doc.key(member).into_owned(),
+        })
+        .filter(|key| urn::is_urn(key) && !key.eq_ignore_ascii_case(&kind.urn))
+        .collect();
+    let mut defaults = vec![kind.urn.to_string()];
+    defaults.extend(extensions.iter().cloned());
+    settle(doc, cx, resource, Some(kind), &defaults);
+    unlisted(doc, cx, resource, &extensions);
+}
+
+fn settle(doc: &mut Doc<'_>, cx: &mut Cx<'_>, object: Node, resource: Option<&ResourceType>, defaults: &[String]) {
+    let Some(list) = doc.get(object, name::SCHEMAS) else {
+        if cx.may(Id::SchemasMissing, || "/schemas".to_owned()) {
+            let list = filled(doc, defaults);
+            let list = doc.keyed(list, "schemas", name::SCHEMAS);
+            doc.insert_first(object, list);
+        }
+        return;
+    };
+    match doc.kind(list) {
+        Kind::Null => {
+            if cx.may(Id::SchemasMissing, || doc.pointer(list)) {
+                let new = filled(doc, defaults);
+                doc.replace(list, new);
+            }
+        }
+        Kind::Array => {
+            uris(doc, cx, list, resource.map(|kind| &*kind.urn));
+            if doc.is_empty(list) && cx.may(Id::SchemasEmpty, || doc.pointer(list)) {
+                let new = filled(doc, defaults);
+                doc.replace(list, new);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Drops and maps the known-bad URIs; one that then stands twice stands where it came first.
+fn uris(doc: &mut Doc<'_>, cx: &mut Cx<'_>, list: Node, core: Option<&str>) {
+    let registry = cx.plan.registry();
+    let mut mapped = false;
+    let mut next = doc.first(list);
+    while let Some(item) = next {
+        next = doc.next(item);
+        let Some(uri) = doc.string(item) else { continue };
+        if schemas_unknown_uri::is_known_bad(&uri) {
+            if cx.may(Id::SchemasUnknownUri, || doc.pointer(item)) {
+                doc.remove(item);
+            }
+        } else if let Some((canonical, quirk)) = urn_alias::listed(registry, core, &uri)
+            && cx.may(quirk, || doc.pointer(item))
+        {
+            doc.set(item, &encode(canonical));
+            mapped = true;
+        }
+    }
+    if !mapped {
+        return;
+    }
+    let mut seen: Vec<String> = Vec::new();
+    let mut next = doc.first(list);
+    while let Some(item) = next {
+        next = doc.next(item);
+        let Some(uri) = doc.string(item).map(String::from) else { continue };
+        if seen.iter().any(|known| known.eq_ignore_ascii_case(&uri)) {
+            doc.remove(item);
+        } else {
+            seen.push(uri);
+        }
+    }
+}
+
+/// Appends the URIs of extensions that are used and not listed.
+fn unlisted(doc: &mut Doc<'_>, cx: &mut Cx<'_>, resource: Node, extensions: &[String]) {
+    let Some(list) = doc.get(resource, name::SCHEMAS).filter(|&list| doc.kind(list) == Kind::Array) else { return };
+    for extension in extensions {
+        let listed = |doc: &Doc<'_>, item| doc.string(item).is_some_and(|uri| uri.eq_ignore_ascii_case(extension));
+        if doc.children(list).any(|item| listed(doc, item)) {
+            continue;
+        }
+        if cx.may(Id::SchemasExtensionUnlisted, || doc.pointer(list)) {
+            let uri = doc.text(extension);
+            doc.push(list, uri);
+        }
+    }
+}
+
+fn filled(doc: &mut Doc<'_>, uris: &[String]) -> Node {
+    let list = doc.array();
+    for uri in uris {
+        let uri = doc.text(uri);
+        doc.push(list, uri);
+    }
+    list
+}

@@ -1,0 +1,131 @@
+//! The schema-driven walk over a request's values: known attributes only, everything else is opaque.
+//!
+//! A value of the kind its attribute has costs one comparison; only a mismatch is handed to the quirks.
+
+use super::{
+    array_wrapped, duplicate_primary, manager_bare_string, null_subattr, numeric_string, object_for_array,
+    patch_members, roles,
+};
+use crate::{
+    json::{Doc, Kind, Node},
+    quirk::{
+        Cx,
+        both::{attr_case, bool_string},
+    },
+    scim::{Attr, Attrs, Type, name},
+};
+
+/// Which body a value stands in; some rewrites are right in one of them only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A PATCH operation's value.
+    Patch,
+    /// A resource to create.
+    Post,
+    /// A resource to replace.
+    Put,
+}
+
+/// The members of a resource, of an extension or of a complex value.
+pub(crate) fn object(doc: &mut Doc<'_>, cx: &mut Cx<'_>, object: Node, attrs: &Attrs, form: Form) {
+    let mut next = doc.first(object);
+    while let Some(member) = next {
+        let Some(attr) = attrs.get(doc.name(member)) else {
+            next = doc.next(member);
+            continue;
+        };
+        if !doc.is_exact(member) {
+            attr_case::key(doc, cx, member, attr);
+        }
+        let member = value(doc, cx, member, attr, form);
+        next = doc.next(member);
+    }
+}
+
+/// The value of a known attribute, named as a whole by its key or path. Returns the node that stands there now.
+pub(crate) fn value(doc: &mut Doc<'_>, cx: &mut Cx<'_>, mut node: Node, attr: &Attr, form: Form) -> Node {
+    // Each round settles one layer of wrapping; more than a few cannot come together.
+    for _ in 0..4 {
+        let kind = doc.kind(node);
+        let mended = match (attr.multi_valued, attr.kind, kind) {
+            (true, Type::Complex, Kind::Array) => {
+                elements(doc, cx, node, attr, form);
+                None
+            }
+            (true, Type::Complex, Kind::Object) => match (form, attr.name) {
+                (Form::Patch, name::MEMBERS) => patch_members::single_object(doc, cx, node, attr),
+                _ => object_for_array::wrap(doc, cx, node, attr),
+            },
+            (true, Type::Complex, Kind::String) if form == Form::Patch && attr.name == name::MEMBERS => {
+                patch_members::bare_string(doc, cx, node)
+            }
+            (true, kind, Kind::Array) => {
+                items(doc, cx, node, kind);
+                None
+            }
+            (false, Type::Complex, Kind::Object) => {
+                object(doc, cx, node, &attr.sub, form);
+                None
+            }
+            (false, Type::Complex, Kind::String) => manager_bare_string::wrap(doc, cx, node, attr),
+            (false, _, Kind::Array) => array_wrapped::unwrap(doc, cx, node, attr),
+            (false, kind, Kind::String) => {
+                scalar(doc, cx, node, kind);
+                None
+            }
+            _ => None,
+        };
+        match mended {
+            Some(new) => node = new,
+            None => break,
+        }
+    }
+    node
+}
+
+/// One element of a multi-valued complex attribute.
+pub(crate) fn element(doc: &mut Doc<'_>, cx: &mut Cx<'_>, element: Node, attr: &Attr, form: Form) {
+    if attr.name == name::ROLES {
+        roles::display_name(doc, cx, element);
+        roles::json_string(doc, cx, element);
+    }
+    object(doc, cx, element, &attr.sub, form);
+}
+
+fn elements(doc: &mut Doc<'_>, cx: &mut Cx<'_>, list: Node, attr: &Attr, form: Form) {
+    if form == Form::Patch && attr.name == name::MEMBERS {
+        patch_members::bare_strings(doc, cx, list);
+    }
+    let mut next = doc.first(list);
+    while let Some(item) = next {
+        if doc.kind(item) == Kind::Object {
+            null_subattr::drop(doc, cx, item);
+            element(doc, cx, item, attr, form);
+        }
+        next = doc.next(item);
+    }
+    duplicate_primary::later_ones(doc, cx, list);
+}
+
+/// The elements of a list of simple values.
+fn items(doc: &mut Doc<'_>, cx: &mut Cx<'_>, list: Node, kind: Type) {
+    if kind.is_text() {
+        return;
+    }
+    let mut next = doc.first(list);
+    while let Some(item) = next {
+        if doc.kind(item) == Kind::String {
+            scalar(doc, cx, item, kind);
+        }
+        next = doc.next(item);
+    }
+}
+
+/// A string where another simple value belongs.
+fn scalar(doc: &mut Doc<'_>, cx: &mut Cx<'_>, node: Node, kind: Type) {
+    match kind {
+        Type::Boolean => bool_string::literal(doc, cx, node),
+        Type::Integer | Type::Decimal => numeric_string::number(doc, cx, node, kind),
+        _ => {}
+    }
+}

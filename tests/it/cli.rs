@@ -1,0 +1,174 @@
+//! The binary as a user calls it: exit codes, one-line errors, output that a closed pipe does not upset.
+
+use std::{
+    io::Write,
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::corpus::cases;
+
+fn scimshim(args: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_scimshim"))
+        .args(args)
+        .env_remove("NO_COLOR")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let input = input.to_owned();
+    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+    let output = child.wait_with_output().expect("it ends");
+    // A command that does not read its input closes it early.
+    let _ = writer.join();
+    output
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("text")
+}
+
+#[test]
+fn version_names_commit_and_target() {
+    let version = stdout(&scimshim(&["--version"], ""));
+    let (name, rest) = version.trim().split_once(" (").expect("a parenthesis");
+    assert_eq!(name, concat!("scimshim ", env!("CARGO_PKG_VERSION")));
+    let (commit, target) = rest.trim_end_matches(')').split_once(", ").expect("two parts");
+    assert!(commit == "unknown" || commit.len() >= 7, "{version}");
+    assert!(target.matches('-').count() >= 2, "{version}");
+}
+
+#[test]
+fn usage_errors_are_one_line_and_exit_2() {
+    for args in [
+        &["--no-such-flag"][..],
+        &["serve"],
+        &["serve", "--upstraem", "x"],
+        &["quirk", "--format", "xml"],
+        &["explain", "--enable", "no-such-quirk"],
+        &["explain", "--jsonl", "--method", "PUT"],
+    ] {
+        let output = scimshim(args, "");
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        let said = stderr(&output);
+        assert!(said.starts_with("error: ") && said.lines().count() == 1, "{args:?}: {said}");
+        assert!(output.stdout.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn other_errors_exit_1() {
+    for args in [&["quirk", "no-such-quirk"][..], &["explain", "/no/such/file"], &["explain"]] {
+        let output = scimshim(args, "");
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert_eq!(stderr(&output).lines().count(), 1, "{args:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn every_command_has_an_example_in_its_help() {
+    for command in ["serve", "demo", "explain", "quirk", "completions", "man"] {
+        let output = scimshim(&[command, "--help"], "");
+        assert_eq!(output.status.code(), Some(0), "{command}");
+        assert!(stdout(&output).contains(&format!("scimshim {command}")), "{command}");
+        assert!(stdout(&output).contains("Example"), "{command}");
+    }
+}
+
+#[test]
+fn explain_answers_line_by_line_in_order() {
+    let cases: Vec<_> = cases("requests").into_iter().chain(cases("responses")).collect();
+    let mut input: String = cases.iter().map(|case| format!("{case}\n")).collect();
+    input.insert_str(0, "{\"id\": \"half\n");
+    let output = scimshim(&["explain", "--jsonl"], &input);
+    assert_eq!(output.status.code(), Some(1), "one line is broken");
+    let lines: Vec<Value> = stdout(&output).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(lines.len(), cases.len() + 1);
+    assert!(lines[0]["error"].is_string());
+    for (line, case) in lines[1..].iter().zip(&cases) {
+        assert_eq!(line["id"], case["id"]);
+        for key in ["unchanged", "fixes", "observed", "refused"] {
+            assert!(line.get(key).is_some(), "{}: no {key}", case["id"]);
+        }
+        let part = if case.get("response").is_some() { "response" } else { "request" };
+        assert!(line.get(part).is_some(), "{}: no {part}", case["id"]);
+    }
+}
+
+#[test]
+fn numbers_pass_through_explain_digit_by_digit() {
+    let case = r#"{"id":"n","request":{"method":"PUT","target":"/Users/1","headers":{"content-type":"application/scim+json"},"body":{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"a","urn:x:y":{"big":12345678901234567890123,"money":1.10,"e":1E400}}}}"#;
+    let output = scimshim(&["explain", "--jsonl"], case);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        stdout(&output).contains(r#"{"big":12345678901234567890123,"money":1.10,"e":1E400}"#),
+        "{}",
+        stdout(&output)
+    );
+}
+
+#[test]
+fn explain_tells_a_person_what_a_body_was_taken_for() {
+    let output = scimshim(
+        &["explain", "--idp", "entra"],
+        r#"{"Operations":[{"op":"Replace","path":"active","value":"False"}]}"#,
+    );
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stdout(&output).starts_with("taken as PATCH /Users/1, profile entra\n"), "{}", stdout(&output));
+    assert!(!stdout(&output).contains('\x1b'), "no colour into a pipe");
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    for args in [&["quirk"][..], &["quirk", "--format", "json"], &["man"], &["completions", "bash"], &["--help"]] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_scimshim"))
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", stderr(&output));
+        assert!(output.stderr.is_empty(), "{args:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn the_catalogue_speaks_json() {
+    let all: Value = serde_json::from_str(&stdout(&scimshim(&["quirk", "--format", "json"], ""))).expect("JSON");
+    assert_eq!(all.as_array().map(Vec::len), Some(scimshim::quirk::ALL.len()));
+    let one: Value =
+        serde_json::from_str(&stdout(&scimshim(&["quirk", "bool-string", "--format", "json"], ""))).expect("JSON");
+    assert_eq!(
+        (&one["id"], &one["direction"], &one["default"]),
+        (&"bool-string".into(), &"both".into(), &"fix".into())
+    );
+}
+
+#[test]
+fn completions_and_manual_name_every_command() {
+    let man = stdout(&scimshim(&["man"], ""));
+    let bash = stdout(&scimshim(&["completions", "bash"], ""));
+    for command in ["serve", "demo", "explain", "quirk", "completions", "man"] {
+        assert!(man.contains(&format!(".SH {}", command.to_uppercase())), "{command}");
+        assert!(bash.contains(command), "{command}");
+    }
+}
+
+/// The demo judges each step as the identity provider would, and fails if one does not pass through the shim.
+#[test]
+fn the_demo_passes() {
+    let output = scimshim(&["demo", "--once"], "");
+    assert_eq!(output.status.code(), Some(0), "{}\n{}", stdout(&output), stderr(&output));
+    let text = stdout(&output);
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "no line is wider than 100 columns");
+    assert!(text.contains("Entra") && text.contains("Okta"));
+}
