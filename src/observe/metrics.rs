@@ -38,7 +38,7 @@ const UPSTREAM_DURATION: Metric = metric(
     "scimshim_upstream_request_duration_seconds",
     "histogram",
     &[],
-    "Time the app took to begin its answer, holds and retries included.",
+    "Time spent waiting for the app, holds and retries included.",
 );
 const OVERHEAD: Metric = metric(
     "scimshim_overhead_seconds",

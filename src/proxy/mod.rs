@@ -101,15 +101,14 @@ impl Proxy {
             Way::Scim(target) => target.to_owned(),
             Way::Pass => {
                 let path = uri.path_and_query().map_or("/", |path| path.as_str());
-                let patience = tokio::time::sleep_until(deadline.into());
-                let outgoing = self.outgoing(parts, self.app.at(path), Payload::stream(body, usize::MAX, patience))?;
+                let payload = Payload::stream(body, usize::MAX, limits.deadline);
+                let outgoing = self.outgoing(parts, self.app.at(path), payload)?;
                 let answer = self.app.send(&outgoing, deadline, exchange).await?;
                 return Ok(repair::untouched(answer, &outgoing.method));
             }
         };
         if plan.tenant_mode() == TenantMode::Off {
-            let patience = tokio::time::sleep(limits.body_timeout);
-            let payload = Payload::stream(body, limits.body, patience);
+            let payload = Payload::stream(body, limits.body, limits.body_timeout);
             let mut outgoing = self.outgoing(parts, self.app.scim(&target), payload)?;
             self.app.content_type(&mut outgoing);
             let answer = self.app.send(&outgoing, deadline, exchange).await?;
