@@ -151,6 +151,9 @@ fn supported(parts: &request::Parts) -> Result<(), Refusal> {
     if headers::wants_upgrade(&parts.headers) {
         return Err(Refusal::Unsupported("upgrades are"));
     }
+    if !headers::has_sound_host(parts.version, &parts.headers) {
+        return Err(Refusal::Malformed("the request needs one host field with a host in it".to_owned()));
+    }
     Ok(())
 }
 
