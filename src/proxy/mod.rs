@@ -58,7 +58,7 @@ impl Proxy {
     async fn handle(self: Arc<Self>, peer: SocketAddr, open: Open, request: Request<Incoming>) -> Response<Reply> {
         let (parts, body) = request.into_parts();
         let method = parts.method.clone();
-        let mut exchange = Exchange::new(&self.metrics, self.ids.of(&parts.headers), &method);
+        let mut exchange = Exchange::new(&self.metrics, self.ids.of(&parts.headers), &method, &parts.headers);
         let outcome = caught(self.exchange(peer, &open, parts, body, &mut exchange)).await;
         let (mut head, flow) = outcome.unwrap_or(Err(Refusal::Internal)).unwrap_or_else(|refusal| {
             exchange.refused(&refusal);

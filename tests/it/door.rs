@@ -643,6 +643,20 @@ mod life {
     }
 
     #[tokio::test]
+    async fn what_looks_like_entra_is_suggested_and_changes_nothing() {
+        let app = App::json("{}").await;
+        let shim = Shim::before(app.addr).await;
+        let capital = PATCH.replace("replace", "Replace");
+        ask(shim.data, "PATCH", USER, &[JSON, ("user-agent", "curl/8")], &capital).await;
+        ask(shim.data, "PATCH", USER, &[JSON], PATCH).await;
+        shim.counts("scimshim_requests_total", &[], 2.0).await;
+        assert_eq!(shim.metric("scimshim_idp_suggested", &[]).await, 0.0);
+        ask(shim.data, "PATCH", USER, &[JSON], &capital).await;
+        shim.counts("scimshim_idp_suggested", &[("tenant", "default"), ("idp", "entra")], 1.0).await;
+        shim.counts("scimshim_requests_total", &[("idp", "generic")], 3.0).await;
+    }
+
+    #[tokio::test]
     async fn the_profile_is_found_once_and_kept() {
         let app = App::json("{}").await;
         let shim = Shim::before(app.addr).await;
