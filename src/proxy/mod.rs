@@ -115,7 +115,7 @@ impl Proxy {
             return Ok(repair::untouched(answer, &outgoing.method));
         }
 
-        // An answer that is packed for the IdP alone would have to be unpacked first.
+        // So that the answer can be read.
         parts.headers.remove(header::ACCEPT_ENCODING);
         let (target, payload) = normalize::request(&plan, &mut parts, target, body, limits, open, exchange).await?;
         let mut outgoing = self.outgoing(parts, self.app.scim(&target), payload)?;
