@@ -1,3 +1,7 @@
 //! Tests through the door, and laws.
+#![allow(clippy::unwrap_used)]
 
+mod door;
+mod harness;
+mod hostile;
 mod laws;
