@@ -81,7 +81,9 @@ enum Command {
     /// The catalogue of quirks, and the page of each
     Quirk(quirk::Args),
     /// Print the JSON Schema of the configuration
-    #[command(after_help = "Example:\n  scimshim schema > scimshim.schema.json    for editors that complete YAML by a schema")]
+    #[command(
+        after_help = "Example:\n  scimshim schema > scimshim.schema.json    for editors that complete YAML by a schema"
+    )]
     Schema,
     /// Print shell completions
     #[command(after_help = "Example:\n  scimshim completions bash > /etc/bash_completion.d/scimshim")]

@@ -7,10 +7,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{
-    HeaderMap, Method, Response, StatusCode, header,
-    response::Parts,
-};
+use http::{HeaderMap, Method, Response, StatusCode, header, response::Parts};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;

@@ -144,7 +144,8 @@ mod through {
         let mut settings = settings(app.addr);
         settings.upstream.http2 = true;
         let shim = Shim::start(settings).await;
-        let request = Request::post(format!("http://scim.example.com{USERS}")).header(JSON.0, JSON.1).body(ODD).unwrap();
+        let request =
+            Request::post(format!("http://scim.example.com{USERS}")).header(JSON.0, JSON.1).body(ODD).unwrap();
         let said = http2(shim.data, request).await;
         assert_eq!((said.status().as_u16(), said.body()), (200, &Bytes::from(ODD)));
         let seen = app.only();

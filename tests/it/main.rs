@@ -1,6 +1,10 @@
 //! Tests through the door: what the client saw, what the app saw, what `/metrics` says.
 #![allow(clippy::unwrap_used)]
 
+mod cli;
+mod corpus;
 mod door;
 mod harness;
 mod hostile;
+mod outside;
+mod pages;

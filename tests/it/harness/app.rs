@@ -199,7 +199,6 @@ async fn read_request(stream: &mut TcpStream, buf: &mut Vec<u8>) -> Option<Strin
     }
 }
 
-
 async fn free() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.unwrap()
 }

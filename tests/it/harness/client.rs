@@ -93,9 +93,7 @@ impl Client {
 
     /// Waits until the other side closes; what it still said.
     pub(crate) async fn closed(&mut self) -> Vec<u8> {
-        let read = async {
-            while self.stream.read_buf(&mut self.buf).await.is_ok_and(|read| read > 0) {}
-        };
+        let read = async { while self.stream.read_buf(&mut self.buf).await.is_ok_and(|read| read > 0) {} };
         timeout(Duration::from_secs(30), read).await.expect("the connection closes");
         std::mem::take(&mut self.buf)
     }

@@ -105,10 +105,7 @@ impl Shim {
 
     /// Waits until a metric has a value; exchanges count when they end, a little after the client has its answer.
     pub(crate) async fn counts(&self, name: &str, labels: &[(&str, &str)], value: f64) {
-        eventually(&format!("{name}{labels:?} = {value}"), || async {
-            self.metric(name, labels).await == value
-        })
-        .await;
+        eventually(&format!("{name}{labels:?} = {value}"), || async { self.metric(name, labels).await == value }).await;
     }
 
     /// One refusal of that kind, answered with that status.
