@@ -6,5 +6,6 @@ mod corpus;
 mod door;
 mod harness;
 mod hostile;
+mod laws;
 mod outside;
 mod pages;

@@ -17,7 +17,10 @@ pub(crate) fn of_resource(doc: &mut Doc<'_>, cx: &mut Cx<'_>, resource: Node, ki
     let extensions: Vec<String> = doc
         .children(resource)
         .filter(|&member| doc.kind(member) == Kind::Object)
-        .map(|member| doc.key(member).into_owned())
+        .map(|member| match kind.attrs.get(doc.name(member)) {
+            Some(known) => known.canonical.to_string(), // the key gets this spelling as well
+            None => doc.key(member).into_owned(),
+        })
         .filter(|key| urn::is_urn(key) && !key.eq_ignore_ascii_case(&kind.urn))
         .collect();
     let mut defaults = vec![kind.urn.to_string()];
