@@ -33,10 +33,24 @@ pub fn all() -> Vec<Body> {
                "Resources": (1..=100).map(user).collect::<Vec<_>>()})
     };
     vec![
-        body("patch-0.3kB", "PATCH", "/Users/1", false, patch("Replace", json!("False"), "displayname"), patch("replace", json!(false), "displayName")),
+        body(
+            "patch-0.3kB",
+            "PATCH",
+            "/Users/1",
+            false,
+            patch("Replace", json!("False"), "displayname"),
+            patch("replace", json!(false), "displayName"),
+        ),
         body("user-1.3kB", "POST", "/Users", false, dirty(&user(1)), user(1)),
         body("group-84kB", "PATCH", "/Groups/1", false, members("Add", 1000), members("add", 1000)),
-        body("list-150kB", "GET", "/Users?startIndex=1&count=100", true, list(&stored, json!("100")), list(&stored, json!(100))),
+        body(
+            "list-150kB",
+            "GET",
+            "/Users?startIndex=1&count=100",
+            true,
+            list(&stored, json!("100")),
+            list(&stored, json!(100)),
+        ),
         body("group-1.7MB", "PATCH", "/Groups/1", false, members("Add", 20_000), members("add", 20_000)),
     ]
 }

@@ -66,11 +66,17 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
             proxy::serve_blocking(loaded.settings)?;
             Ok(0)
         }
-        Err(problems) => {
-            problems.iter().for_each(tell);
-            anyhow::bail!("the configuration cannot be used; scimshim check says the same without starting anything")
-        }
+        Err(problems) => Err(unusable(&problems)),
     }
+}
+
+/// One problem is the error; several are told line by line before it.
+fn unusable(problems: &[Problem]) -> anyhow::Error {
+    if let [problem] = problems {
+        return anyhow::anyhow!("{problem}");
+    }
+    problems.iter().for_each(tell);
+    anyhow::anyhow!("the configuration cannot be used: mend the {} lines above", problems.len())
 }
 
 /// Runs the proxy beside what the caller does; where its two ports are.
