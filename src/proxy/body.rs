@@ -92,7 +92,7 @@ impl Upload {
                 self.room -= data.len();
                 Some(Ok(data))
             }
-            Err(frame) => trailers(&frame).map(|refusal| Err(refusal)),
+            Err(frame) => trailers(&frame).map(Err),
         })
     }
 }

@@ -63,7 +63,7 @@ pub(crate) fn end_hop(headers: &mut HeaderMap) {
 /// from the app's URL, and so is the framing of the body.
 pub(crate) fn to_app(headers: &mut HeaderMap, peer: IpAddr, host: Option<&Authority>, id: &HeaderValue) {
     end_hop(headers);
-    for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT, header::ACCEPT_ENCODING, X_FORWARDED_HOST] {
+    for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT, X_FORWARDED_HOST] {
         headers.remove(name);
     }
     let node = match peer {

@@ -7,6 +7,7 @@
 mod accept;
 mod body;
 mod exchange;
+mod framing;
 mod headers;
 mod normalize;
 mod redirect;
@@ -115,6 +116,7 @@ impl Proxy {
             return Ok(repair::untouched(answer, &outgoing.method));
         }
 
+        // An answer that is packed for the IdP alone would have to be unpacked first.
         parts.headers.remove(header::ACCEPT_ENCODING);
         let (target, payload) = normalize::request(&plan, &mut parts, target, body, limits, open, exchange).await?;
         let mut outgoing = self.outgoing(parts, self.app.scim(&target), payload)?;

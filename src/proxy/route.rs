@@ -116,9 +116,9 @@ mod tests {
     }
 
     #[track_caller]
-    fn way(base: &str, outside: Outside, uri: &str, want: Option<Way<'_>>) {
+    fn way(base: &str, outside: Outside, uri: &str, want: Option<&Way<'_>>) {
         let uri: PathAndQuery = uri.parse().unwrap();
-        assert_eq!(find(&listen(base, outside), Some(&uri)).ok(), want, "{uri}");
+        assert_eq!(find(&listen(base, outside), Some(&uri)).ok().as_ref(), want, "{uri}");
     }
 
     #[test]
@@ -133,15 +133,15 @@ mod tests {
             ("/scim/v2/Users/a.b", "/Users/a.b"),
             ("/scim/v2/Users?filter=userName%20eq%20%22../x%22", "/Users?filter=userName%20eq%20%22../x%22"),
         ] {
-            way("/scim/v2", Outside::Refuse, uri, Some(Way::Scim(target)));
+            way("/scim/v2", Outside::Refuse, uri, Some(&Way::Scim(target)));
         }
-        way("", Outside::Refuse, "/Users", Some(Way::Scim("/Users")));
+        way("", Outside::Refuse, "/Users", Some(&Way::Scim("/Users")));
     }
 
     #[test]
     fn a_segment_is_not_cut_in_two() {
         way("/scim/v2", Outside::Refuse, "/scim/v2x/Users", None);
-        way("/scim/v2", Outside::Pass, "/scim/v2x/Users", Some(Way::Pass));
+        way("/scim/v2", Outside::Pass, "/scim/v2x/Users", Some(&Way::Pass));
     }
 
     #[test]
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn the_rest_passes_only_where_it_may() {
-        way("/scim/v2", Outside::Pass, "/healthz?x=1", Some(Way::Pass));
+        way("/scim/v2", Outside::Pass, "/healthz?x=1", Some(&Way::Pass));
         way("/scim/v2", Outside::Refuse, "/healthz", None);
         way("/scim/v2", Outside::Pass, "/files/a%2fb", None);
     }

@@ -2,7 +2,8 @@
 //!
 //! hyper has one timer for a head, which also runs while a kept connection is idle, and closes without a word; and it
 //! answers heads that it cannot read with an empty body. Here idle and slow are two things, and each answer is a SCIM
-//! Error like any other. Nothing is parsed: bytes count only as "a head is coming" or "an answer is going".
+//! Error like any other. Nothing is parsed but the framing: bytes count only as "a head is coming" or "an answer is
+//! going".
 
 use std::{
     io::{self, IoSlice},
@@ -23,7 +24,7 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-use super::{Proxy, exchange::Exchange, refusal::Refusal};
+use super::{Proxy, exchange::Exchange, framing::Framing, refusal::Refusal};
 
 /// After an answer to a head that was not read to its end: how long, and for how many bytes, the client is listened to
 /// so that it reads the answer before it meets a reset (RFC 9112 9.6).
@@ -71,7 +72,10 @@ pub(crate) struct Wire {
     ever: u64,
     state: State,
     timer: Pin<Box<Sleep>>,
-    http2: bool,
+    version: Version,
+    framing: Framing,
+    /// Runs while the client takes nothing of what is written.
+    stall: Option<Pin<Box<Sleep>>>,
     /// Our own answer, as far as it has not gone out.
     last_words: Bytes,
     closing: Closing,
@@ -88,6 +92,17 @@ enum State {
     /// A request is being answered.
     Busy,
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    /// So much of the preface of HTTP/2 has come, and nothing else.
+    Unknown(usize),
+    Http1,
+    Http2,
+}
+
+/// RFC 9113 3.4.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Closing {
@@ -108,7 +123,9 @@ impl Wire {
             ever: 0,
             state: State::Fresh,
             timer,
-            http2: false,
+            version: Version::Unknown(0),
+            framing: Framing::default(),
+            stall: None,
             last_words: Bytes::new(),
             closing: Closing::No,
         }
@@ -122,36 +139,49 @@ impl Wire {
         let limits = &self.proxy.settings.listen.limits;
         let patience = match state {
             State::Fresh | State::Head => limits.header_timeout,
-            State::Idle => limits.idle_timeout,
-            State::Busy => Duration::ZERO,
+            State::Busy | State::Idle => limits.idle_timeout,
         };
         self.state = state;
-        if state != State::Busy {
-            self.timer.as_mut().reset(Instant::now() + patience);
-        }
+        self.timer.as_mut().reset(Instant::now() + patience);
     }
 
     /// Brings the state up to what has happened on the connection.
     fn settle(&mut self) {
         let ever = self.traffic.ever.load(Ordering::Relaxed);
         if self.is_busy() {
-            self.state = State::Busy;
+            if self.state != State::Busy {
+                self.enter(State::Busy);
+            }
         } else if self.state == State::Busy || self.ever != ever {
             self.enter(State::Idle);
         }
         self.ever = ever;
     }
 
-    fn arrived(&mut self, bytes: &[u8]) {
-        if self.state == State::Fresh {
-            self.http2 = bytes.starts_with(b"PRI");
-        }
+    /// Takes note of what has come; false if it must not be read.
+    fn arrived(&mut self, bytes: &[u8]) -> bool {
+        let before = self.version;
+        self.version = before.after(bytes);
         // In HTTP/2 bytes come for many reasons; a head that never ends leaves the connection idle.
-        match self.state {
-            State::Fresh | State::Idle if !self.http2 => self.enter(State::Head),
-            State::Fresh => self.enter(State::Idle),
-            State::Head | State::Idle | State::Busy => {}
+        match (self.state, self.version) {
+            (State::Fresh | State::Head, Version::Http2) => self.enter(State::Idle),
+            (State::Fresh | State::Idle, Version::Unknown(_) | Version::Http1) => self.enter(State::Head),
+            _ => {}
         }
+        if self.version != Version::Http1 {
+            return true;
+        }
+        let held_back = if let Version::Unknown(matched) = before { &PREFACE[..matched] } else { &[] };
+        if [held_back, bytes].into_iter().try_for_each(|bytes| self.framing.follow(bytes)).is_ok() {
+            return true;
+        }
+        // While another request is being answered there is no place for words.
+        if self.state != State::Busy {
+            let detail = "the request has both content-length and transfer-encoding, expected one of them";
+            self.refuse(&Refusal::Malformed(detail.to_owned()));
+        }
+        self.closing = Closing::Deaf;
+        false
     }
 
     /// Says why the connection ends, as an exchange like any other.
@@ -183,9 +213,21 @@ impl Wire {
         Poll::Ready(Ok(()))
     }
 
+    /// Lets a write wait no longer than an idle connection may: who reads nothing would keep an answer in memory.
+    fn progress<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stall = None;
+            return written;
+        }
+        let patience = self.proxy.settings.listen.limits.idle_timeout;
+        let stall = self.stall.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + patience)));
+        ready!(stall.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
     /// Takes the place of an answer that hyper made; true if `text` was one.
     fn replaces(&mut self, text: &[u8]) -> bool {
-        if self.http2 || self.is_busy() || self.closing != Closing::No {
+        if self.version == Version::Http2 || self.is_busy() || self.closing != Closing::No {
             return false;
         }
         let Some(status) = bare_refusal(text) else { return false };
@@ -195,6 +237,18 @@ impl Wire {
         });
         self.closing = Closing::Deaf;
         true
+    }
+}
+
+impl Version {
+    fn after(self, bytes: &[u8]) -> Self {
+        let Self::Unknown(matched) = self else { return self };
+        let more = bytes.iter().zip(&PREFACE[matched..]).take_while(|(byte, want)| byte == want).count();
+        match matched + more {
+            matched if matched == PREFACE.len() => Self::Http2,
+            matched if more == bytes.len() => Self::Unknown(matched),
+            _ => Self::Http1,
+        }
     }
 }
 
@@ -220,15 +274,19 @@ impl AsyncRead for Wire {
         this.settle();
         let before = buf.filled().len();
         if let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(cx, buf) {
-            if buf.filled().len() > before {
-                this.arrived(&buf.filled()[before..]);
+            if buf.filled().len() > before && !this.arrived(&buf.filled()[before..]) {
+                buf.set_filled(before);
+                let _ = this.poll_last_words(cx);
             }
             return Poll::Ready(read);
         }
-        if this.state == State::Busy {
-            return Poll::Pending;
-        }
         ready!(this.timer.as_mut().poll(cx));
+        while this.state == State::Busy {
+            // Only a look whether it still is: hyper does not read again when an answer is done. So a connection that
+            // has been idle is closed after once to twice the idle time.
+            this.enter(State::Busy);
+            ready!(this.timer.as_mut().poll(cx));
+        }
         if this.state == State::Head {
             this.refuse(&Refusal::Slow("head"));
             // It fits into an empty socket buffer; a client that reads nothing either gets nothing.
@@ -244,7 +302,8 @@ impl AsyncWrite for Wire {
         if self.replaces(buf) {
             return Poll::Ready(Ok(buf.len()));
         }
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.progress(cx, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -286,13 +345,23 @@ impl AsyncWrite for Wire {
         if let [only] = bufs {
             return self.poll_write(cx, only);
         }
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.progress(cx, written)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_whole_preface_is_http2() {
+        assert_eq!(Version::Unknown(0).after(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0"), Version::Http2);
+        assert_eq!(Version::Unknown(0).after(b"PRI").after(b" * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Version::Http2);
+        assert_eq!(Version::Unknown(0).after(b"P").after(b"RI /x HTTP/1.1\r\n"), Version::Http1);
+        assert_eq!(Version::Unknown(0).after(b"POST"), Version::Http1);
+        assert_eq!(Version::Unknown(0).after(b"PR"), Version::Unknown(2));
+    }
 
     #[test]
     fn only_what_hyper_says_by_itself_is_replaced() {

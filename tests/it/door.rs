@@ -285,3 +285,407 @@ mod through {
         shim.refused("too_large", &said, 413).await;
     }
 }
+
+mod app_away {
+    use super::*;
+
+    fn quick(app: std::net::SocketAddr) -> scimshim::config::Settings {
+        let mut settings = settings(app);
+        settings.upstream.hold = Duration::from_millis(300);
+        settings
+    }
+
+    #[tokio::test]
+    async fn requests_wait_for_an_app_that_starts_late() {
+        let addr = closed_port().await;
+        let shim = Shim::before(addr).await;
+        let data = shim.data;
+        let post = tokio::spawn(async move { ask(data, "POST", USERS, &[JSON], ODD).await });
+        let get = tokio::spawn(async move { ask(data, "GET", USERS, &[], "").await });
+        shim.counts("scimshim_held", &[("tenant", "default")], 2.0).await;
+        let listener = TcpListener::bind(addr).await.unwrap();
+        let app = App::on(listener, |_| (Duration::ZERO, answer(201, &[], "{}")));
+        assert_eq!((post.await.unwrap().status, get.await.unwrap().status), (201, 201));
+        let seen = app.seen();
+        assert_eq!(seen.len(), 2, "{seen:?}");
+        assert!(seen.iter().any(|seen| seen.body == ODD));
+        shim.counts("scimshim_held", &[], 0.0).await;
+        assert_eq!(shim.metric("scimshim_retries_total", &[]).await, 0.0);
+    }
+
+    #[tokio::test]
+    async fn a_streamed_body_is_held_too() {
+        let addr = closed_port().await;
+        let mut settings = settings(addr);
+        settings.tenant.plan.mode = TenantMode::Off;
+        let shim = Shim::start(settings).await;
+        let data = shim.data;
+        let post = tokio::spawn(async move { ask(data, "POST", USERS, &[JSON], ODD).await });
+        shim.counts("scimshim_held", &[], 1.0).await;
+        let app = App::on(TcpListener::bind(addr).await.unwrap(), |_| (Duration::ZERO, answer(201, &[], "{}")));
+        assert_eq!(post.await.unwrap().status, 201);
+        assert_eq!(app.only().body, ODD);
+    }
+
+    #[tokio::test]
+    async fn when_the_hold_ends_the_idp_is_told_when_to_come_again() {
+        let shim = Shim::start(quick(closed_port().await)).await;
+        let said = ask(shim.data, "POST", USERS, &[JSON], "{}").await;
+        let wait: u64 = said.header("retry-after").parse().unwrap();
+        assert!((30..=600).contains(&wait));
+        shim.refused("hold", &said, 503).await;
+        shim.counts("scimshim_held", &[], 0.0).await;
+    }
+
+    #[tokio::test]
+    async fn over_max_held_nobody_waits() {
+        let mut settings = settings(closed_port().await);
+        settings.upstream.max_held = 1;
+        let shim = Shim::start(settings).await;
+        let mut first = Client::connect(shim.data).await;
+        first.request("GET", USERS, &[], b"").await;
+        shim.counts("scimshim_held", &[], 1.0).await;
+        let said = shim.get(USERS).await;
+        assert!(!said.header("retry-after").is_empty());
+        shim.refused("hold", &said, 503).await;
+    }
+
+    #[tokio::test]
+    async fn a_write_is_not_sent_twice() {
+        for act in [&[Act::SayAndClose(b"")], &[Act::Reset], &[Act::SayAndClose(b"HTTP/1.1 20")]] {
+            let app = Raw::start(act).await;
+            let shim = Shim::before(app.addr).await;
+            for method in ["POST", "PUT", "PATCH", "DELETE"] {
+                let said = ask(shim.data, method, "/scim/v2/Users/1", &[JSON], "{}").await;
+                assert_eq!(said.status, 502, "{method}: {}", said.text());
+            }
+            assert_eq!(app.heads().len(), 4, "{:?}", app.heads());
+            shim.counts("scimshim_refusals_total", &[("reason", "upstream")], 4.0).await;
+            assert_eq!(shim.metric("scimshim_retries_total", &[]).await, 0.0);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_on_a_connection_that_dies_under_it_is_not_sent_twice() {
+        const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+        let app = Raw::start(&[Act::Say(OK), Act::Reset, Act::Say(OK)]).await;
+        let shim = Shim::before(app.addr).await;
+        assert_eq!(shim.get(USERS).await.status, 200);
+        assert_eq!(ask(shim.data, "POST", USERS, &[JSON], "{}").await.status, 502);
+        assert_eq!(app.heads().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_read_is_sent_again() {
+        let app = Raw::start(&[
+            Act::SayAndClose(b""),
+            Act::Reset,
+            Act::SayAndClose(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"),
+        ])
+        .await;
+        let shim = Shim::before(app.addr).await;
+        assert_eq!(shim.get(USERS).await.status, 200);
+        assert_eq!(app.heads().len(), 3);
+        shim.counts("scimshim_retries_total", &[], 2.0).await;
+    }
+
+    #[tokio::test]
+    async fn retries_end() {
+        let app = Raw::start(&[Act::SayAndClose(b"")]).await;
+        let shim = Shim::before(app.addr).await;
+        let said = shim.get(USERS).await;
+        shim.refused("upstream", &said, 502).await;
+        assert_eq!(app.heads().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn an_app_that_does_not_answer_meets_the_deadline() {
+        let app = Raw::start(&[Act::Hang]).await;
+        let mut settings = settings(app.addr);
+        settings.listen.limits.deadline = Duration::from_millis(300);
+        let shim = Shim::start(settings).await;
+        let said = ask(shim.data, "POST", USERS, &[JSON], "{}").await;
+        assert!(said.text().contains("unknown"), "{}", said.text());
+        shim.refused("deadline", &said, 504).await;
+        assert_eq!(app.heads().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_stops_meets_the_deadline_too() {
+        let app = Raw::start(&[Act::Say(b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n{")]).await;
+        let mut settings = settings(app.addr);
+        settings.listen.limits.deadline = Duration::from_millis(300);
+        let shim = Shim::start(settings).await;
+        let said = shim.get(USERS).await;
+        shim.refused("deadline", &said, 504).await;
+    }
+
+    #[tokio::test]
+    async fn a_broken_answer_is_an_answer() {
+        for said in [
+            &b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n{"[..],
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n",
+            b"SMTP ready\r\n\r\n",
+            b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
+        ] {
+            let app = Raw::start(vec![Act::SayAndClose(said)].leak()).await;
+            let shim = Shim::before(app.addr).await;
+            let said = ask(shim.data, "POST", USERS, &[JSON], "{}").await;
+            shim.refused("upstream", &said, 502).await;
+            assert_eq!(app.heads().len(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_after_it_began_to_go_out_is_not_made_whole() {
+        let app = Raw::start(&[Act::SayAndClose(b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n{")]).await;
+        let mut settings = settings(app.addr);
+        settings.tenant.plan.mode = TenantMode::Off;
+        let shim = Shim::start(settings).await;
+        let mut client = Client::connect(shim.data).await;
+        client.request("GET", USERS, &[], b"").await;
+        let said = String::from_utf8(client.closed().await).unwrap();
+        assert!(said.contains("content-length: 20\r\n") && said.ends_with("\r\n\r\n{"), "{said}");
+        shim.counts("scimshim_in_flight", &[], 0.0).await;
+    }
+}
+
+mod bounds {
+    use super::*;
+
+    #[tokio::test]
+    async fn outside_is_refused() {
+        let app = App::json("{}").await;
+        let shim = Shim::before(app.addr).await;
+        let said = shim.get("/healthz").await;
+        assert!(said.text().contains("/scim/v2/"));
+        shim.refused("outside", &said, 404).await;
+        assert!(app.seen().is_empty());
+    }
+
+    #[tokio::test]
+    async fn outside_passes_where_it_may() {
+        let app = App::start(|seen| answer(200, &[], seen.body.clone())).await;
+        let mut settings = settings(app.addr);
+        settings.listen.outside = Outside::Pass;
+        let shim = Shim::start(settings).await;
+        let said = ask(shim.data, "POST", "/login?x=1", &[("accept-encoding", "br")], "a=b").await;
+        assert_eq!((said.status, said.text().as_str()), (200, "a=b"));
+        let seen = app.only();
+        assert_eq!((seen.target.as_str(), seen.header("accept-encoding")), ("/login?x=1", "br"));
+        let said = shim.get("/x/../scim/v2/Users").await;
+        shim.refused("outside", &said, 404).await;
+    }
+
+    #[tokio::test]
+    async fn over_the_requests_in_flight_the_shim_sheds() {
+        let app = Raw::start(&[Act::Hang]).await;
+        let mut settings = settings(app.addr);
+        settings.listen.limits.in_flight = 1;
+        let shim = Shim::start(settings).await;
+        let mut first = Client::connect(shim.data).await;
+        first.request("GET", USERS, &[], b"").await;
+        shim.counts("scimshim_in_flight", &[], 1.0).await;
+        let said = shim.get(USERS).await;
+        assert_eq!(said.header("retry-after"), "30");
+        shim.refused("overload", &said, 503).await;
+        drop(first);
+        shim.counts("scimshim_in_flight", &[], 0.0).await;
+    }
+
+    #[tokio::test]
+    async fn over_the_connections_the_next_waits_for_one_that_ends() {
+        let app = App::json("{}").await;
+        let mut settings = settings(app.addr);
+        settings.listen.limits.connections = 1;
+        let shim = Shim::start(settings).await;
+        let mut first = Client::connect(shim.data).await;
+        first.request("GET", USERS, &[], b"").await;
+        assert_eq!(first.answer().await.status, 200);
+        let mut second = Client::connect(shim.data).await;
+        second.request("GET", USERS, &[], b"").await;
+        assert_eq!(app.seen().len(), 1);
+        drop(first);
+        assert_eq!(second.answer().await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_is_closed_without_a_word() {
+        let app = App::json("{}").await;
+        let mut settings = settings(app.addr);
+        settings.listen.limits.idle_timeout = Duration::from_millis(200);
+        let shim = Shim::start(settings).await;
+        let mut client = Client::connect(shim.data).await;
+        client.request("GET", USERS, &[], b"").await;
+        assert_eq!(client.answer().await.status, 200);
+        client.request("GET", USERS, &[], b"").await;
+        assert_eq!(client.answer().await.status, 200);
+        assert!(is_closed(&client.closed().await));
+        shim.counts("scimshim_refusals_total", &[], 0.0).await;
+    }
+
+    #[tokio::test]
+    async fn a_slow_app_does_not_make_a_connection_idle() {
+        let app = App::slow(Duration::from_millis(600)).await;
+        let mut settings = settings(app.addr);
+        settings.listen.limits.idle_timeout = Duration::from_millis(100);
+        settings.listen.limits.header_timeout = Duration::from_millis(100);
+        let shim = Shim::start(settings).await;
+        assert_eq!(shim.get(USERS).await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_leaves_is_counted() {
+        let app = Raw::start(&[Act::Hang]).await;
+        let shim = Shim::before(app.addr).await;
+        let mut client = Client::connect(shim.data).await;
+        client.request("PATCH", "/scim/v2/Users/1", &[JSON], b"{}").await;
+        shim.counts("scimshim_in_flight", &[], 1.0).await;
+        drop(client);
+        shim.counts("scimshim_clients_left_total", &[("when", "waiting")], 1.0).await;
+        shim.counts("scimshim_requests_total", &[("code", "499"), ("method", "PATCH")], 1.0).await;
+        shim.counts("scimshim_in_flight", &[], 0.0).await;
+    }
+
+    #[tokio::test]
+    async fn a_client_that_leaves_in_the_middle_of_its_answer_is_counted() {
+        let app = App::start(|_| answer(200, &[], vec![b'x'; 40 << 20])).await;
+        let shim = Shim::before(app.addr).await;
+        let mut client = Client::connect(shim.data).await;
+        client.request("GET", USERS, &[], b"").await;
+        client.until("\r\n\r\n").await;
+        drop(client);
+        shim.counts("scimshim_clients_left_total", &[("when", "answer")], 1.0).await;
+    }
+}
+
+mod life {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_drain_answers_what_is_in_flight_and_accepts_no_more() {
+        let app = App::slow(Duration::from_millis(700)).await;
+        let mut shim = Shim::before(app.addr).await;
+        let (data, admin) = (shim.data, shim.admin);
+        assert_eq!(ask(admin, "GET", "/readyz", &[], "").await.status, 200);
+        let mut idle = Client::connect(data).await;
+        let flying = tokio::spawn(async move { ask(data, "POST", USERS, &[JSON], "{}").await });
+        shim.counts("scimshim_in_flight", &[], 1.0).await;
+        shim.stop();
+        eventually("unready", || async { ask(admin, "GET", "/readyz?verbose", &[], "").await.status == 503 }).await;
+        eventually("no more", || async { tokio::net::TcpStream::connect(data).await.is_err() }).await;
+        assert_eq!(ask(admin, "GET", "/livez", &[], "").await.status, 200);
+        assert_eq!(flying.await.unwrap().status, 200);
+        assert!(is_closed(&idle.closed().await));
+        shim.stopped().await;
+    }
+
+    #[tokio::test]
+    async fn a_drain_ends_in_time() {
+        let app = Raw::start(&[Act::Hang]).await;
+        let mut settings = settings(app.addr);
+        settings.listen.limits.drain = Duration::from_millis(100);
+        let mut shim = Shim::start(settings).await;
+        let mut client = Client::connect(shim.data).await;
+        client.request("GET", USERS, &[], b"").await;
+        shim.counts("scimshim_in_flight", &[], 1.0).await;
+        shim.stop();
+        shim.stopped().await;
+    }
+
+    #[tokio::test]
+    async fn the_admin_port_says_what_it_is_for() {
+        let app = App::json("{}").await;
+        let shim = Shim::before(app.addr).await;
+        let said = ask(shim.admin, "GET", "/", &[], "").await;
+        assert_eq!(said.status, 404);
+        assert!(said.text().contains("/metrics"));
+        let said = ask(shim.admin, "POST", "/metrics", &[], "").await;
+        assert_eq!((said.status, said.header("allow")), (405, "GET, HEAD"));
+        let said = ask(shim.admin, "GET", "/readyz?verbose", &[], "").await;
+        assert!(said.text().contains("[+] app"), "{}", said.text());
+        assert!(ask(shim.admin, "GET", "/metrics", &[], "").await.text().contains("scimshim_build_info{"));
+    }
+
+    #[tokio::test]
+    async fn readiness_may_ask_for_the_app() {
+        let mut with_app = settings(closed_port().await);
+        let shim = Shim::start(with_app.clone()).await;
+        let said = ask(shim.admin, "GET", "/readyz?verbose", &[], "").await;
+        assert_eq!(said.status, 200, "{}", said.text());
+        with_app.admin.readiness = Readiness::App;
+        let shim = Shim::start(with_app).await;
+        assert_eq!(ask(shim.admin, "GET", "/readyz", &[], "").await.status, 503);
+    }
+
+    #[tokio::test]
+    async fn the_profile_is_found_once_and_kept() {
+        let app = App::json("{}").await;
+        let shim = Shim::before(app.addr).await;
+        shim.get(USERS).await;
+        ask(shim.data, "GET", USERS, &[("user-agent", "Okta SCIM Client 1.0.0")], "").await;
+        ask(shim.data, "GET", USERS, &[("user-agent", "Google-Auto-Provisioning")], "").await;
+        shim.counts("scimshim_requests_total", &[("idp", "generic")], 1.0).await;
+        shim.counts("scimshim_requests_total", &[("idp", "okta")], 2.0).await;
+        shim.counts("scimshim_idp_detected", &[("idp", "okta")], 1.0).await;
+        shim.counts("scimshim_idp_detected", &[], 1.0).await;
+        let mut settings = settings(app.addr);
+        settings.tenant.idp = Idp::Entra;
+        let shim = Shim::start(settings).await;
+        ask(shim.data, "GET", USERS, &[("user-agent", "Okta SCIM Client 1.0.0")], "").await;
+        shim.counts("scimshim_requests_total", &[("idp", "entra")], 1.0).await;
+    }
+}
+
+mod redirects {
+    use super::*;
+
+    fn moved(status: u16, seen: &Seen) -> Response<Bytes> {
+        match seen.target.as_str() {
+            "/scim/v2/Users" => answer(status, &[("location", "/scim/v2/Users/")], ""),
+            "/scim/v2/loop" => answer(status, &[("location", "/scim/v2/loop?")], ""),
+            "/scim/v2/away" => answer(status, &[("location", "http://other.example/scim/v2/Users")], ""),
+            _ => answer(200, &[], seen.method.as_str().to_owned()),
+        }
+    }
+
+    async fn shim(app: &App, mode: Mode) -> Shim {
+        let mut settings = settings(app.addr);
+        settings.tenant.plan.quirks.insert("redirect".into(), mode);
+        settings.debug_headers = true;
+        Shim::start(settings).await
+    }
+
+    #[tokio::test]
+    async fn followed_inside_the_app_when_told_to() {
+        let app = App::start(|seen| moved(307, seen)).await;
+        let shim = shim(&app, Mode::Fix).await;
+        let said = ask(shim.data, "POST", USERS, &[JSON], ODD).await;
+        assert_eq!((said.status, said.text().as_str()), (200, "POST"));
+        assert_eq!(said.header("scimshim-fixes"), "redirect");
+        assert_eq!(app.seen()[1].body, ODD);
+        assert_eq!(shim.get("/scim/v2/away").await.status, 307);
+        let labels = [("quirk", "redirect"), ("direction", "response"), ("mode", "fix")];
+        shim.counts("scimshim_fixes_total", &labels, 1.0).await;
+        shim.counts("scimshim_fixes_total", &[("quirk", "redirect"), ("mode", "observe")], 1.0).await;
+    }
+
+    #[tokio::test]
+    async fn a_write_is_not_turned_into_a_read() {
+        let app = App::start(|seen| moved(302, seen)).await;
+        let shim = shim(&app, Mode::Fix).await;
+        assert_eq!(ask(shim.data, "POST", USERS, &[JSON], ODD).await.status, 302);
+        assert_eq!(app.seen().len(), 1);
+        assert_eq!(shim.get(USERS).await.text(), "GET");
+    }
+
+    #[tokio::test]
+    async fn counted_and_passed_on_otherwise() {
+        let app = App::start(|seen| moved(308, seen)).await;
+        let shim = shim(&app, Mode::Observe).await;
+        let said = shim.get(USERS).await;
+        assert_eq!((said.status, said.header("location")), (308, "/scim/v2/Users/"));
+        shim.counts("scimshim_fixes_total", &[("quirk", "redirect"), ("mode", "observe")], 1.0).await;
+    }
+}

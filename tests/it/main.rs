@@ -1,4 +1,4 @@
-//! Tests through the door: what the client saw, what the app saw, what `/metrics` says.
+//! Tests through the door: what the client saw, what the app saw, what `/metrics` says; and laws.
 #![allow(clippy::unwrap_used)]
 
 mod cli;
