@@ -9,17 +9,17 @@ const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 const LIST: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
 
 /// One body, dirty and clean.
-pub struct Body {
-    pub name: &'static str,
-    pub method: &'static str,
-    pub target: &'static str,
+pub(crate) struct Body {
+    pub(crate) name: &'static str,
+    pub(crate) method: &'static str,
+    pub(crate) target: &'static str,
     /// Whether it is an app's answer.
-    pub answer: bool,
-    pub dirty: Vec<u8>,
-    pub clean: Vec<u8>,
+    pub(crate) answer: bool,
+    pub(crate) dirty: Vec<u8>,
+    pub(crate) clean: Vec<u8>,
 }
 
-pub fn all() -> Vec<Body> {
+pub(crate) fn all() -> Vec<Body> {
     let body = |name, method, target, answer, dirty: Value, clean: Value| Body {
         name,
         method,

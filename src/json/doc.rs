@@ -111,12 +111,14 @@ pub struct Doc<'a> {
     root: u32,
     parsed: u32,
     changed: bool,
+    /// Bytes of the text that removals have taken out, for the size of what is written.
+    saved: usize,
 }
 
 impl<'a> Doc<'a> {
     pub(super) fn of(text: &'a str, cells: Vec<Cell>) -> Self {
         let parsed = cells.len() as u32;
-        Self { text, arena: String::new(), cells, root: 0, parsed, changed: false }
+        Self { text, arena: String::new(), cells, root: 0, parsed, changed: false, saved: 0 }
     }
 
     /// The outermost value.
@@ -263,6 +265,14 @@ impl<'a> Doc<'a> {
 
     /// Takes a value out of its container.
     pub fn remove(&mut self, node: Node) {
+        let cell = &self.cells[node.0 as usize];
+        if cell.meta & (flag::ARENA | flag::MOVED | flag::HEAD | flag::REMOVED) == 0 {
+            self.saved += (cell.end - cell.start.min(cell.key)) as usize;
+        }
+        self.unlink(node);
+    }
+
+    fn unlink(&mut self, node: Node) {
         self.cells[node.0 as usize].set(flag::REMOVED);
         self.touch(node);
     }
@@ -293,7 +303,7 @@ impl<'a> Doc<'a> {
     pub fn take(&mut self, node: Node) -> Node {
         let kind = self.kind(node) as u16;
         let target = self.resolve(node.0);
-        self.remove(node);
+        self.unlink(node);
         let moved = self.cell(target, 0, kind | flag::MOVED);
         self.cells[target as usize].parent = moved.0;
         moved
@@ -360,7 +370,7 @@ impl<'a> Doc<'a> {
             return;
         }
         self.insert_after(node, new);
-        self.remove(node);
+        self.unlink(node);
     }
 
     /// Puts an array in the place of a value, the value as its only element.
@@ -420,7 +430,7 @@ impl<'a> Doc<'a> {
 
     /// The whole text, edits applied.
     pub fn write(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.text.len() + self.arena.len() + 64);
+        let mut out = Vec::with_capacity((self.text.len() + self.arena.len()).saturating_sub(self.saved) + 64);
         self.write_value(self.root, &mut out);
         out
     }

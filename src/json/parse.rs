@@ -69,7 +69,7 @@ impl<'a> Doc<'a> {
             text,
             bytes: text.as_bytes(),
             at: 0,
-            cells: Vec::with_capacity(16 + text.len() / 32),
+            cells: Vec::with_capacity(expected_cells(text.as_bytes())),
             open: NONE,
             last: NONE,
             depth: 0,
@@ -80,6 +80,21 @@ impl<'a> Doc<'a> {
         parser.document()?;
         Ok(Doc::of(text, parser.cells))
     }
+}
+
+/// Room for the cells of a text. A large one is counted first, so that its tape is allocated once and no larger than
+/// needed; a hostile one (`[,,,,`) gets no more than half again its size in advance.
+fn expected_cells(bytes: &[u8]) -> usize {
+    const LARGE: usize = 64 << 10;
+    let guess = 16 + bytes.len() / 24;
+    if bytes.len() < LARGE {
+        return guess;
+    }
+    let structural: usize = bytes
+        .chunks(4096)
+        .map(|chunk| chunk.iter().map(|byte| usize::from(matches!(byte, b',' | b'{' | b'['))).sum::<usize>())
+        .sum();
+    (structural + 1).min(bytes.len() / 16)
 }
 
 struct Parser<'a, N> {

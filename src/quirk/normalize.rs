@@ -186,11 +186,15 @@ fn resource(doc: &mut Doc<'_>, cx: &mut Cx<'_>, kind: &ResourceType, form: Form)
     {
         super::both::attr_case::key(doc, cx, schemas, attr);
     }
-    keys::settle(doc, cx, root, Some(kind), form);
-    schemas::of_resource(doc, cx, root, kind);
+    // Before the keys are settled, because a null may stand where a key wants to go; and after, for what was moved.
     if form == Form::Post {
         null_attr::drop(doc, cx, root, &kind.attrs);
     }
+    keys::settle(doc, cx, root, Some(kind), form);
+    if form == Form::Post && doc.is_changed() && cx.fixes(Id::NullAttr) {
+        null_attr::drop(doc, cx, root, &kind.attrs);
+    }
+    schemas::of_resource(doc, cx, root, kind);
     walk::object(doc, cx, root, &kind.attrs, form);
 }
 
