@@ -24,7 +24,7 @@ use crate::{
 /// Stands for the tenant's public base where a case names none.
 pub(super) const BASE_URL: &str = "https://scim.example.com/scim/v2";
 /// Stands for the app where a case names none: no answer holds it (RFC 2606).
-const UPSTREAM_URL: &str = "http://upstream.invalid";
+pub(super) const UPSTREAM_URL: &str = "http://upstream.invalid";
 
 /// Runs one case, given as JSON.
 ///
