@@ -8,7 +8,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -56,6 +56,8 @@ pub struct Tenant {
     plans: Vec<Arc<Plan>>,
     /// The profile; for `auto` empty until a User-Agent tells, and then kept.
     idp: OnceLock<Idp>,
+    /// Whether the operator has been told what the traffic looks like.
+    suggested: AtomicBool,
     /// Collections that have answered 200.
     seen: Mutex<BTreeSet<&'static str>>,
 }
@@ -100,6 +102,7 @@ impl Tenant {
             id: Arc::clone(&settings.id),
             plans: Idp::ALL.iter().map(|idp| Arc::new(Plan::new(&settings.plan, *idp))).collect(),
             idp,
+            suggested: AtomicBool::new(false),
             seen: Mutex::default(),
         }
     }
@@ -107,6 +110,11 @@ impl Tenant {
     /// The profile in force; `Auto` while no User-Agent has told.
     pub fn idp(&self) -> Idp {
         self.idp.get().copied().unwrap_or(Idp::Auto)
+    }
+
+    /// True once in the life of a tenant whose profile is not known: the time to suggest one.
+    pub fn suggests(&self) -> bool {
+        self.idp() == Idp::Auto && !self.suggested.swap(true, Ordering::Relaxed)
     }
 
     /// Whether this collection has answered 200 before.
@@ -174,6 +182,13 @@ mod tests {
         assert_eq!(tenant.detect(&agent("Okta SCIM Client 1.0.0")), Some(Idp::Okta));
         assert_eq!(tenant.detect(&agent("Google-Auto-Provisioning")), None);
         assert_eq!(tenant.plan().idp(), Idp::Okta);
+    }
+
+    #[test]
+    fn a_profile_is_suggested_once_and_only_where_none_is_known() {
+        let unknown = tenant(Idp::Auto);
+        assert!(unknown.suggests() && !unknown.suggests());
+        assert!(!tenant(Idp::Generic).suggests());
     }
 
     #[test]

@@ -5,9 +5,9 @@
 //! arena, a moved value is a new cell that refers to the old one. Every edit marks the containers around it, and
 //! writing copies what is not marked.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write};
 
-use super::text::{decode, plain_run, push_escaped};
+use super::text::{decode, plain_run, push_encoded, push_escaped};
 
 /// No cell.
 pub(super) const NONE: u32 = u32::MAX;
@@ -229,20 +229,26 @@ impl<'a> Doc<'a> {
     /// Puts a scalar of this JSON text in place of a value.
     pub fn set(&mut self, node: Node, raw: &str) {
         let (start, end) = self.keep(raw);
-        let kind = kind_of(raw);
+        self.put(node, start, end, kind_of(raw), raw.contains('\\'));
+    }
+
+    /// Puts a string in place of a value.
+    pub fn set_string(&mut self, node: Node, text: &str) {
+        let start = self.arena.len();
+        push_encoded(&mut self.arena, text);
+        let escaped = self.arena.len() - start > text.len() + 2;
+        self.put(node, start as u32, self.arena.len() as u32, Kind::String, escaped);
+    }
+
+    fn put(&mut self, node: Node, start: u32, end: u32, kind: Kind, escaped: bool) {
         let cell = &mut self.cells[node.0 as usize];
         cell.start = start;
         cell.end = end;
         cell.meta = cell.meta & (flag::EXACT | flag::COLLIDES | flag::KEY_ARENA)
             | kind as u16
             | flag::ARENA
-            | if raw.contains('\\') { flag::ESCAPED } else { 0 };
+            | if escaped { flag::ESCAPED } else { 0 };
         self.touch(node);
-    }
-
-    /// Puts a string in place of a value.
-    pub fn set_string(&mut self, node: Node, text: &str) {
-        self.set(node, &super::encode(text));
     }
 
     /// Gives a member another key, in the canonical spelling of its name.
@@ -401,31 +407,34 @@ impl<'a> Doc<'a> {
 
     /// The JSON pointer (RFC 6901) of a value; elements are counted as they came.
     pub fn pointer(&self, node: Node) -> String {
-        let mut steps = Vec::new();
-        let mut at = node.0;
-        loop {
-            let cell = &self.cells[at as usize];
-            let parent = cell.parent;
-            if parent == NONE {
-                break;
-            }
-            if self.cells[parent as usize].is(flag::MOVED) {
-                at = parent;
-                continue;
-            }
-            steps.push(if cell.key == NONE {
-                self.index(parent, at).to_string()
-            } else {
-                decode(self.key_text(at)).replace('~', "~0").replace('/', "~1")
-            });
-            at = parent;
-        }
-        let mut pointer = String::new();
-        for step in steps.iter().rev() {
-            pointer.push('/');
-            pointer.push_str(step);
-        }
+        let mut pointer = String::with_capacity(64);
+        self.push_pointer(node.0, &mut pointer);
         pointer
+    }
+
+    /// Recursion is bounded by the depth of the document and what wrapping adds to it.
+    fn push_pointer(&self, index: u32, pointer: &mut String) {
+        let cell = &self.cells[index as usize];
+        if cell.parent == NONE {
+            return;
+        }
+        self.push_pointer(cell.parent, pointer);
+        if self.cells[cell.parent as usize].is(flag::MOVED) {
+            return; // the same value in its new place, which has been written
+        }
+        pointer.push('/');
+        if cell.key == NONE {
+            // A `String` takes everything that is written.
+            let _ = write!(pointer, "{}", self.index(cell.parent, index));
+            return;
+        }
+        for character in decode(self.key_text(index)).chars() {
+            match character {
+                '~' => pointer.push_str("~0"),
+                '/' => pointer.push_str("~1"),
+                other => pointer.push(other),
+            }
+        }
     }
 
     /// The whole text, edits applied.
@@ -533,6 +542,9 @@ impl<'a> Doc<'a> {
     }
 
     fn keep(&mut self, raw: &str) -> (u32, u32) {
+        if self.arena.capacity() == 0 {
+            self.arena.reserve(256);
+        }
         let start = self.arena.len();
         self.arena.push_str(raw);
         (start as u32, self.arena.len() as u32)

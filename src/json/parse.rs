@@ -75,7 +75,7 @@ impl<'a> Doc<'a> {
             depth: 0,
             names,
             duplicates,
-            keys: Keys::default(),
+            keys: Keys { hashes: Vec::with_capacity(32), levels: Vec::with_capacity(8) },
         };
         parser.document()?;
         Ok(Doc::of(text, parser.cells))
@@ -392,7 +392,6 @@ impl<N: Names> Parser<'_, N> {
 }
 
 /// Folded hashes of the keys of every open object, innermost last.
-#[derive(Default)]
 struct Keys {
     hashes: Vec<u32>,
     levels: Vec<Level>,

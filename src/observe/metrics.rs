@@ -38,7 +38,7 @@ const UPSTREAM_DURATION: Metric = metric(
     "scimshim_upstream_request_duration_seconds",
     "histogram",
     &[],
-    "Time the app took to begin its answer, holds and retries included.",
+    "Time spent waiting for the app, holds and retries included.",
 );
 const OVERHEAD: Metric = metric(
     "scimshim_overhead_seconds",
@@ -89,6 +89,12 @@ const IDP_DETECTED: Metric = metric(
     &["tenant", "idp"],
     "1 for the profile that `idp: auto` took from the User-Agent.",
 );
+const IDP_SUGGESTED: Metric = metric(
+    "scimshim_idp_suggested",
+    "gauge",
+    &["tenant", "idp"],
+    "1 for the profile that the traffic of a tenant with `idp: auto` looks like; nothing is rewritten because of it.",
+);
 const BUILD_INFO: Metric = metric("scimshim_build_info", "gauge", &["version"], "1, with the version that runs.");
 
 /// Every metric, sorted by name. Process metrics (`process_*`) come with them.
@@ -98,6 +104,7 @@ pub static TABLE: &[Metric] = &[
     FIXES,
     HELD,
     IDP_DETECTED,
+    IDP_SUGGESTED,
     IN_FLIGHT,
     OVERHEAD,
     REFUSALS,
@@ -150,6 +157,8 @@ pub struct Metrics {
     pub clients_left: IntCounterVec,
     /// What `idp: auto` found.
     pub idp_detected: IntGaugeVec,
+    /// What a tenant looks like.
+    pub idp_suggested: IntGaugeVec,
 }
 
 impl Metrics {
@@ -173,6 +182,7 @@ impl Metrics {
             upstream_connections: gauges(&registry, &UPSTREAM_CONNECTIONS)?.with_label_values(&[] as &[&str]),
             clients_left: counters(&registry, &CLIENTS_LEFT)?,
             idp_detected: gauges(&registry, &IDP_DETECTED)?,
+            idp_suggested: gauges(&registry, &IDP_SUGGESTED)?,
             registry,
         };
         gauges(&metrics.registry, &BUILD_INFO)?.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);

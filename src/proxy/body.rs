@@ -6,6 +6,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::Sleep;
+use tokio::time::{Sleep, sleep};
 
 use super::{exchange::Exchange, refusal::Refusal, wire::Open};
 
@@ -32,8 +33,9 @@ pub(crate) struct Upload {
     body: Incoming,
     room: usize,
     limit: usize,
-    patience: Pin<Box<Sleep>>,
-    begun: bool,
+    patience: Duration,
+    /// Runs from the first byte that the app was ready to take; a hold is not the client's fault.
+    timer: Option<Pin<Box<Sleep>>>,
     refusal: Option<Refusal>,
 }
 
@@ -44,12 +46,11 @@ impl Payload {
     }
 
     /// A body that goes through, of at most `limit` bytes, within `patience`.
-    pub(crate) fn stream(body: Incoming, limit: usize, patience: Sleep) -> Self {
+    pub(crate) fn stream(body: Incoming, limit: usize, patience: Duration) -> Self {
         if body.is_end_stream() {
             return Self::Whole(None);
         }
-        let patience = Box::pin(patience);
-        Self::Stream(Arc::new(Mutex::new(Upload { body, room: limit, limit, patience, begun: false, refusal: None })))
+        Self::Stream(Arc::new(Mutex::new(Upload { body, room: limit, limit, patience, timer: None, refusal: None })))
     }
 
     /// Whether there is anything in it.
@@ -61,7 +62,7 @@ impl Payload {
     pub(crate) fn is_untouched(&self) -> bool {
         match self {
             Self::Whole(_) => true,
-            Self::Stream(upload) => !lock(upload).begun,
+            Self::Stream(upload) => lock(upload).timer.is_none(),
         }
     }
 
@@ -76,13 +77,13 @@ impl Payload {
 
 impl Upload {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Refusal>>> {
-        self.begun = true;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(self.patience)));
         let frame = match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => frame,
             Poll::Ready(Some(Err(_))) => return Poll::Ready(Some(Err(broken_off()))),
             Poll::Ready(None) => return Poll::Ready(None),
             Poll::Pending => {
-                ready!(self.patience.as_mut().poll(cx));
+                ready!(timer.as_mut().poll(cx));
                 return Poll::Ready(Some(Err(Refusal::Slow("body"))));
             }
         };

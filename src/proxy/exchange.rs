@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tracing::Level;
 
 use super::refusal::Refusal;
@@ -24,6 +24,8 @@ pub(crate) struct Exchange {
     metrics: Arc<Metrics>,
     started: Instant,
     id: HeaderValue,
+    /// The caller did not say what it is.
+    nameless: bool,
     method: &'static str,
     resource: &'static str,
     admission: Option<Admission>,
@@ -72,11 +74,12 @@ impl Unread {
 
 impl Exchange {
     /// Begins when the head has been read.
-    pub(crate) fn new(metrics: &Arc<Metrics>, id: HeaderValue, method: &Method) -> Self {
+    pub(crate) fn new(metrics: &Arc<Metrics>, id: HeaderValue, method: &Method, headers: &HeaderMap) -> Self {
         Self {
             metrics: Arc::clone(metrics),
             started: Instant::now(),
             id,
+            nameless: !headers.contains_key(header::USER_AGENT),
             method: method_label(method),
             resource: "other",
             admission: None,
@@ -253,7 +256,17 @@ impl Exchange {
                 metrics.idp_detected.with_label_values(&[tenant, idp.as_str()]).set(1);
                 tracing::info!(tenant, %idp, "profile taken from the user agent; set `idp` to make it fixed");
             }
+            if self.looks_like_entra() && admission.tenant.suggests() {
+                metrics.idp_suggested.with_label_values(&[tenant, Idp::Entra.as_str()]).set(1);
+                tracing::info!(tenant, "no user agent and capital operations look like Entra; if so, set `idp: entra`");
+            }
         }
+    }
+
+    /// Entra sends no User-Agent and writes `Add`; others do one or the other.
+    fn looks_like_entra(&self) -> bool {
+        let capital = |findings: &Findings| findings.counts().any(|(id, ..)| id == Id::PatchOpCase);
+        self.nameless && self.findings.iter().any(|(_, findings)| capital(findings))
     }
 
     fn log(&self, took: Duration) {

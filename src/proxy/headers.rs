@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, header, uri::Authority};
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header, uri::Authority};
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED: HeaderName = header::FORWARDED;
@@ -95,6 +95,18 @@ pub(crate) fn forget_body(headers: &mut HeaderMap) {
     headers.remove(header::CONTENT_ENCODING);
     for name in &DIGESTS {
         headers.remove(name);
+    }
+}
+
+/// Whether Host stands there as RFC 9112 3.2 wants it: once, and a host if anything. Two of them are two targets.
+pub(crate) fn has_sound_host(version: Version, headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let sound =
+        |host: &HeaderValue| host.is_empty() || host.to_str().is_ok_and(|host| host.parse::<Authority>().is_ok());
+    match (hosts.next(), hosts.next()) {
+        (None, _) => version != Version::HTTP_11,
+        (Some(host), None) => sound(host),
+        (Some(_), Some(_)) => false,
     }
 }
 

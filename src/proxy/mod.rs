@@ -58,7 +58,7 @@ impl Proxy {
     async fn handle(self: Arc<Self>, peer: SocketAddr, open: Open, request: Request<Incoming>) -> Response<Reply> {
         let (parts, body) = request.into_parts();
         let method = parts.method.clone();
-        let mut exchange = Exchange::new(&self.metrics, self.ids.of(&parts.headers), &method);
+        let mut exchange = Exchange::new(&self.metrics, self.ids.of(&parts.headers), &method, &parts.headers);
         let outcome = caught(self.exchange(peer, &open, parts, body, &mut exchange)).await;
         let (mut head, flow) = outcome.unwrap_or(Err(Refusal::Internal)).unwrap_or_else(|refusal| {
             exchange.refused(&refusal);
@@ -101,22 +101,21 @@ impl Proxy {
             Way::Scim(target) => target.to_owned(),
             Way::Pass => {
                 let path = uri.path_and_query().map_or("/", |path| path.as_str());
-                let patience = tokio::time::sleep_until(deadline.into());
-                let outgoing = self.outgoing(parts, self.app.at(path), Payload::stream(body, usize::MAX, patience))?;
+                let payload = Payload::stream(body, usize::MAX, limits.deadline);
+                let outgoing = self.outgoing(parts, self.app.at(path), payload)?;
                 let answer = self.app.send(&outgoing, deadline, exchange).await?;
                 return Ok(repair::untouched(answer, &outgoing.method));
             }
         };
         if plan.tenant_mode() == TenantMode::Off {
-            let patience = tokio::time::sleep(limits.body_timeout);
-            let payload = Payload::stream(body, limits.body, patience);
+            let payload = Payload::stream(body, limits.body, limits.body_timeout);
             let mut outgoing = self.outgoing(parts, self.app.scim(&target), payload)?;
             self.app.content_type(&mut outgoing);
             let answer = self.app.send(&outgoing, deadline, exchange).await?;
             return Ok(repair::untouched(answer, &outgoing.method));
         }
 
-        // An answer that is packed for the IdP alone would have to be unpacked first.
+        // So that the answer can be read.
         parts.headers.remove(header::ACCEPT_ENCODING);
         let (target, payload) = normalize::request(&plan, &mut parts, target, body, limits, open, exchange).await?;
         let mut outgoing = self.outgoing(parts, self.app.scim(&target), payload)?;
@@ -151,6 +150,9 @@ fn supported(parts: &request::Parts) -> Result<(), Refusal> {
     }
     if headers::wants_upgrade(&parts.headers) {
         return Err(Refusal::Unsupported("upgrades are"));
+    }
+    if !headers::has_sound_host(parts.version, &parts.headers) {
+        return Err(Refusal::Malformed("the request needs one host field with a host in it".to_owned()));
     }
     Ok(())
 }

@@ -66,8 +66,13 @@ pub(crate) async fn request(
         Decoded::Garbled => return Err(Refusal::Malformed("the request body is not in its content-encoding".into())),
         Decoded::TooLarge => return Err(Refusal::TooLarge { limit: limits.body }),
     };
-    let walk = Walk { plan: Arc::clone(plan), method: parts.method.clone(), headers: parts.headers.clone(), target };
-    let (walk, outcome) = walk.run(decoded).await;
+    let outcome = if decoded.len() <= LARGE {
+        step(plan, &parts.method, &target, &parts.headers, &decoded)
+    } else {
+        let (plan, method, to, headers) =
+            (Arc::clone(plan), parts.method.clone(), target.clone(), parts.headers.clone());
+        elsewhere(move || step(&plan, &method, &to, &headers, &decoded)).await
+    };
     let normalized = match outcome {
         Ok(normalized) => normalized,
         Err(mut refused) => {
@@ -88,7 +93,7 @@ pub(crate) async fn request(
         }
         None => Payload::whole(raw),
     };
-    Ok((normalized.target.unwrap_or(walk.target), payload))
+    Ok((normalized.target.unwrap_or(target), payload))
 }
 
 /// Sets and removes what the engine says.
@@ -101,31 +106,15 @@ pub(crate) fn edit(headers: &mut HeaderMap, edits: Vec<quirk::HeaderEdit>) {
     }
 }
 
-/// One call of the engine, on this thread or, for a large body, on another.
-struct Walk {
-    plan: Arc<Plan>,
-    method: Method,
-    headers: HeaderMap,
-    target: String,
-}
-
-impl Walk {
-    async fn run(self, body: Bytes) -> (Self, Result<Normalized, Box<RefusedBody>>) {
-        if body.len() <= LARGE {
-            let outcome = self.step(&body);
-            return (self, outcome);
-        }
-        elsewhere(move || {
-            let outcome = self.step(&body);
-            (self, outcome)
-        })
-        .await
-    }
-
-    fn step(&self, body: &[u8]) -> Result<Normalized, Box<RefusedBody>> {
-        let Self { plan, method, headers, target } = self;
-        quirk::normalize(plan, &Sent { method, target: &rooted(target), headers, body })
-    }
+/// One call of the engine.
+fn step(
+    plan: &Plan,
+    method: &Method,
+    target: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Normalized, Box<RefusedBody>> {
+    quirk::normalize(plan, &Sent { method, target: &rooted(target), headers, body })
 }
 
 /// A target as the engine knows it: the base itself, which has no path below it, is the root.

@@ -4,7 +4,8 @@
 //! whatever it is. Is it a GET or HEAD? Then a connection that failed before an answer is tried again too. A write of
 //! which a byte may have arrived is never sent twice (RFC 9110 9.2.2 would allow PUT and DELETE; a slow app that has
 //! done the first would do it again over what came after). The retry of hyper's pool is of the first kind: it repeats
-//! only what its connection had not begun to write.
+//! only what its connection had not begun to write. A client that leaves takes its request with it: a held write that
+//! went out later could overtake what the IdP sends next.
 
 use std::{
     error::Error,

@@ -17,7 +17,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -187,7 +187,7 @@ impl Wire {
     /// Says why the connection ends, as an exchange like any other.
     fn refuse(&mut self, refusal: &Refusal) {
         let id = self.proxy.ids.make();
-        let mut exchange = Exchange::new(&self.proxy.metrics, id.clone(), &Method::TRACE);
+        let mut exchange = Exchange::new(&self.proxy.metrics, id.clone(), &Method::TRACE, &HeaderMap::new());
         exchange.refused(refusal);
         let answer = refusal.answer(self.proxy.settings.retry_after);
         exchange.answered(answer.status());

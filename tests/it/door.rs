@@ -16,9 +16,21 @@ use crate::harness::{Act, App, Client, Raw, Seen, Shim, ask, closed_port, eventu
 const USERS: &str = "/scim/v2/Users";
 const JSON: (&str, &str) = ("content-type", "application/scim+json");
 
-/// Numbers, escapes, order and whitespace that a parse and a print would lose.
+/// A compliant user, with numbers, escapes, order and whitespace that a parse and a print would lose.
 const ODD: &str = "{ \"schemas\" : [\"urn:ietf:params:scim:schemas:core:2.0:User\"],\r\n\t\"userName\":\"a\\u00e9\",\n \
-                   \"x\": 1.10, \"id\": \"1\", \"big\": 9007199254740993 }\n";
+                   \"x\": 1.10, \"big\": 9007199254740993 }";
+
+/// The same as the app has it.
+const KEPT: &str = "{ \"schemas\" : [\"urn:ietf:params:scim:schemas:core:2.0:User\"],\r\n\t\"userName\":\"a\\u00e9\",\n \
+                    \"x\": 1.10, \"big\": 9007199254740993, \"id\" : \"2819\", \"active\":true, \"meta\": {\
+                    \"resourceType\":\"User\",\"created\":\"2020-01-01T00:00:00Z\",\"lastModified\":\"2020-01-01T00:00:00Z\",\
+                    \"location\":\"http://scim.example.com/scim/v2/Users/2819\"} }";
+
+/// A compliant PATCH of the same kind.
+const PATCH: &str = "{\"schemas\": [\"urn:ietf:params:scim:api:messages:2.0:PatchOp\"],\n\"Operations\":[ {\
+                     \"op\":\"replace\", \"path\":\"x\",\t\"value\": 1.10} ]}";
+
+const USER: &str = "/scim/v2/Users/2819";
 
 fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -43,21 +55,30 @@ mod through {
 
     #[tokio::test]
     async fn bytes_are_the_same_both_ways() {
-        let app = App::json(ODD).await;
+        let app = App::start(|seen| {
+            let place = ("location", "http://scim.example.com/scim/v2/Users/2819");
+            let status = if seen.method == "POST" { 201 } else { 200 };
+            answer(status, &[JSON, place], KEPT)
+        })
+        .await;
         let shim = Shim::before(app.addr).await;
-        for method in ["POST", "PUT", "PATCH", "DELETE"] {
-            let target = "/scim/v2/Users/2819?attributes=userName&filter=userName%20eq%20%22a%2Fb%22";
-            let said = ask(shim.data, method, target, &[JSON], ODD).await;
-            assert_eq!((said.status, said.text().as_str()), (200, ODD));
-            assert_eq!(said.header("content-length"), ODD.len().to_string());
+        for (method, target, sent) in [
+            ("POST", USERS, ODD),
+            ("PUT", USER, ODD),
+            ("PATCH", "/scim/v2/Users/2819?attributes=x&y=%20eq%20%22a%2Fb%22", PATCH),
+            ("GET", USER, ""),
+        ] {
+            let said = ask(shim.data, method, target, &[JSON], sent).await;
+            assert_eq!(said.text(), KEPT, "{method}");
+            assert_eq!(said.status, if method == "POST" { 201 } else { 200 });
+            assert_eq!(said.header("content-length"), KEPT.len().to_string());
             let seen = app.seen().pop().unwrap();
             assert_eq!((seen.method.as_str(), seen.target.as_str()), (method, target));
-            assert_eq!(seen.body, ODD);
-            assert_eq!(seen.header("content-length"), ODD.len().to_string());
+            assert_eq!(seen.body, sent);
             assert_eq!(seen.header("content-type"), JSON.1);
         }
-        shim.counts("scimshim_requests_total", &[("resource", "Users"), ("code", "200")], 4.0).await;
-        shim.counts("scimshim_fixes_total", &[], 0.0).await;
+        shim.counts("scimshim_requests_total", &[("resource", "Users"), ("code", "200")], 3.0).await;
+        shim.counts("scimshim_fixes_total", &[("mode", "fix")], 0.0).await;
         shim.counts("scimshim_in_flight", &[], 0.0).await;
         assert_eq!(shim.metric("scimshim_upstream_request_duration_seconds_count", &[]).await, 4.0);
     }
@@ -140,14 +161,13 @@ mod through {
 
     #[tokio::test]
     async fn http2_on_both_sides() {
-        let app = App::json(ODD).await;
+        let app = App::json(KEPT).await;
         let mut settings = settings(app.addr);
         settings.upstream.http2 = true;
         let shim = Shim::start(settings).await;
-        let request =
-            Request::post(format!("http://scim.example.com{USERS}")).header(JSON.0, JSON.1).body(ODD).unwrap();
+        let request = Request::put(format!("http://scim.example.com{USER}")).header(JSON.0, JSON.1).body(ODD).unwrap();
         let said = http2(shim.data, request).await;
-        assert_eq!((said.status().as_u16(), said.body()), (200, &Bytes::from(ODD)));
+        assert_eq!((said.status().as_u16(), said.body()), (200, &Bytes::from(KEPT)));
         let seen = app.only();
         assert_eq!((seen.version, seen.body), (Version::HTTP_2, Bytes::from(ODD)));
         assert_eq!(seen.headers["x-forwarded-host"], "scim.example.com");
@@ -204,15 +224,15 @@ mod through {
 
     #[tokio::test]
     async fn gzip_goes_on_as_it_came() {
-        let packed = gzip(ODD.as_bytes());
-        let body = Bytes::from(packed.clone());
-        let app = App::start(move |_| answer(200, &[("content-encoding", "gzip")], body.clone())).await;
+        let (asked, kept) = (gzip(ODD.as_bytes()), gzip(KEPT.as_bytes()));
+        let body = Bytes::from(kept.clone());
+        let app = App::start(move |_| answer(200, &[JSON, ("content-encoding", "gzip")], body.clone())).await;
         let shim = Shim::before(app.addr).await;
-        let said = ask(shim.data, "POST", USERS, &[JSON, ("content-encoding", "gzip")], &packed).await;
+        let said = ask(shim.data, "PUT", USER, &[JSON, ("content-encoding", "gzip")], &asked).await;
         assert_eq!((said.status, said.header("content-encoding")), (200, "gzip"));
-        assert_eq!(said.body, packed);
+        assert_eq!(said.body, kept);
         let seen = app.only();
-        assert_eq!((seen.header("content-encoding"), &seen.body[..]), ("gzip", &packed[..]));
+        assert_eq!((seen.header("content-encoding"), &seen.body[..]), ("gzip", &asked[..]));
         shim.counts("scimshim_unread_total", &[], 0.0).await;
     }
 
@@ -259,13 +279,16 @@ mod through {
     }
 
     #[tokio::test]
-    async fn a_large_body_goes_another_way_to_the_same_end() {
-        let body = format!("{{\"schemas\":[],\"x\":\"{}\"}}", "x".repeat(600 << 10));
-        let app = App::start(|seen| answer(200, &[], seen.body.clone())).await;
+    async fn large_bodies_go_another_way_to_the_same_end() {
+        let padding = " ".repeat(600 << 10);
+        let large = |body: &str| body.replacen(' ', &padding, 1);
+        let (sent, kept) = (large(ODD), large(KEPT));
+        let body = Bytes::from(kept.clone());
+        let app = App::start(move |_| answer(200, &[JSON], body.clone())).await;
         let shim = Shim::before(app.addr).await;
-        let said = ask(shim.data, "POST", USERS, &[JSON], &body).await;
-        assert!(said.text() == body);
-        assert!(app.only().body == body);
+        let said = ask(shim.data, "PUT", USER, &[JSON], &sent).await;
+        assert!(said.text() == kept);
+        assert!(app.only().body == sent);
     }
 
     #[tokio::test]
@@ -620,6 +643,20 @@ mod life {
     }
 
     #[tokio::test]
+    async fn what_looks_like_entra_is_suggested_and_changes_nothing() {
+        let app = App::json("{}").await;
+        let shim = Shim::before(app.addr).await;
+        let capital = PATCH.replace("replace", "Replace");
+        ask(shim.data, "PATCH", USER, &[JSON, ("user-agent", "curl/8")], &capital).await;
+        ask(shim.data, "PATCH", USER, &[JSON], PATCH).await;
+        shim.counts("scimshim_requests_total", &[], 2.0).await;
+        assert_eq!(shim.metric("scimshim_idp_suggested", &[]).await, 0.0);
+        ask(shim.data, "PATCH", USER, &[JSON], &capital).await;
+        shim.counts("scimshim_idp_suggested", &[("tenant", "default"), ("idp", "entra")], 1.0).await;
+        shim.counts("scimshim_requests_total", &[("idp", "generic")], 3.0).await;
+    }
+
+    #[tokio::test]
     async fn the_profile_is_found_once_and_kept() {
         let app = App::json("{}").await;
         let shim = Shim::before(app.addr).await;
@@ -661,9 +698,9 @@ mod redirects {
     async fn followed_inside_the_app_when_told_to() {
         let app = App::start(|seen| moved(307, seen)).await;
         let shim = shim(&app, Mode::Fix).await;
-        let said = ask(shim.data, "POST", USERS, &[JSON], ODD).await;
-        assert_eq!((said.status, said.text().as_str()), (200, "POST"));
-        assert_eq!(said.header("scimshim-fixes"), "redirect");
+        let said = ask(shim.data, "PUT", USERS, &[JSON], ODD).await;
+        assert_eq!((said.status, said.text().as_str()), (200, "PUT"));
+        assert!(said.header("scimshim-fixes").contains("redirect"));
         assert_eq!(app.seen()[1].body, ODD);
         assert_eq!(shim.get("/scim/v2/away").await.status, 307);
         let labels = [("quirk", "redirect"), ("direction", "response"), ("mode", "fix")];

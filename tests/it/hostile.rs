@@ -110,6 +110,18 @@ mod framing {
     }
 
     #[tokio::test]
+    async fn a_request_has_one_host() {
+        for fields in ["", "host: a\r\nhost: b\r\n", "host: a b\r\n", "host: a/b\r\n"] {
+            let (app, shim) = app_and_shim().await;
+            let said = raw(&shim, format!("GET /scim/v2/Users HTTP/1.1\r\n{fields}\r\n")).await;
+            shim.refused("malformed", &said, 400).await;
+            assert!(app.seen().is_empty(), "{fields:?}");
+        }
+        let (_app, shim) = app_and_shim().await;
+        assert_eq!(raw(&shim, "GET /scim/v2/Users HTTP/1.0\r\n\r\n").await.status, 200);
+    }
+
+    #[tokio::test]
     async fn chunks_that_are_none_are_refused() {
         for body in ["zz\r\n{}\r\n0\r\n\r\n", "2\r\n{}x\r\n0\r\n\r\n", "fffffffffffffffff\r\n"] {
             let (app, shim) = app_and_shim().await;
@@ -205,8 +217,9 @@ mod size {
     #[tokio::test]
     async fn a_body_at_the_limit_goes_on() {
         let (app, shim) = app_and_shim().await;
-        let body = vec![b' '; 1 << 20];
-        assert_eq!(ask(shim.data, "POST", USERS, &[], &body).await.status, 200);
+        let user = r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"a"}"#;
+        let body = user.replacen(':', &format!(":{}", " ".repeat((1 << 20) - user.len())), 1);
+        assert_eq!(ask(shim.data, "PUT", "/scim/v2/Users/1", &[], &body).await.status, 200);
         assert!(app.only().body == body);
     }
 

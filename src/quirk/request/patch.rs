@@ -105,7 +105,7 @@ fn with_path(
     let Some(mut value) = value else { return };
     if operation.verb == Verb::Remove {
         if place.is_members() {
-            patch_remove_members::by_value(doc, cx, operation.node, path, value, &place.text);
+            patch_remove_members::by_value(doc, cx, operation.node, path, value);
         } else {
             patch_remove_value_ignored::drop(doc, cx, value, place);
         }
@@ -134,7 +134,8 @@ fn with_path(
     }
     if leaf.is_single_complex() && doc.kind(value) == Kind::Object && !place.filtered {
         let mut split = Split { operation, last: operation.node };
-        split.nested(doc, cx, value, leaf, &place.text);
+        let prefix = doc.string(path).map(String::from).unwrap_or_default();
+        split.nested(doc, cx, value, leaf, &prefix);
         if doc.is_empty(value) && split.last != operation.node {
             doc.remove(operation.node);
             return;
