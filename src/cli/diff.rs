@@ -83,7 +83,11 @@ pub(super) fn write(out: &mut dyn Write, paint: Paint, lines: &[Line<'_>], conte
 
 fn gap(out: &mut dyn Write, paint: Paint, skipped: &mut usize) -> io::Result<()> {
     if *skipped > 0 {
-        writeln!(out, "{}", paint.dim(format_args!("    ... {skipped} equal lines")))?;
+        writeln!(
+            out,
+            "{}",
+            paint.dim(format_args!("    ... {skipped} equal {}", if *skipped == 1 { "line" } else { "lines" }))
+        )?;
         *skipped = 0;
     }
     Ok(())

@@ -43,7 +43,13 @@ fn what_comes_out_is_settled() {
             again["request"]["outside_base"] = case["request"]["outside_base"].clone();
         }
         let again = explain::case(&again.to_string()).map_err(|broken| broken.error)?;
-        same("fixes of a second run", &quirks(&again), &BTreeSet::new())
+        let mut more = quirks(&again);
+        // A router's 404 becomes a SCIM Error, and a SCIM Error is what this switch waits for: it is for the app's own
+        // answer, not for ours.
+        if case["enable"].as_array().is_some_and(|names| names.iter().any(|name| name == "list-404-empty")) {
+            more.remove("list-404-empty");
+        }
+        same("fixes of a second run", &more, &BTreeSet::new())
     });
 }
 
