@@ -158,8 +158,5 @@ fn subs(doc: &Doc<'_>, value: Node, wanted: impl Fn(&Doc<'_>, Node) -> bool) -> 
         Kind::Object => vec![value],
         _ => Vec::new(),
     };
-    holders
-        .into_iter()
-        .flat_map(|holder| doc.children(holder).filter(|&m| wanted(doc, m)).collect::<Vec<_>>())
-        .collect()
+    holders.into_iter().flat_map(|holder| doc.children(holder).filter(|&m| wanted(doc, m)).collect::<Vec<_>>()).collect()
 }

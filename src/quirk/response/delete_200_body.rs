@@ -26,8 +26,7 @@ pub(crate) fn tells_of_failure(doc: &Doc<'_>, body: Node) -> bool {
             let key = doc.key(member);
             let is = |name: &str| key.eq_ignore_ascii_case(name);
             if is("error") || is("errors") {
-                !matches!(doc.raw(member), "null" | "false" | "\"\"")
-                    && !(doc.kind(member).is_container() && doc.is_empty(member))
+                !matches!(doc.raw(member), "null" | "false" | "\"\"") && !(doc.kind(member).is_container() && doc.is_empty(member))
             } else {
                 is("success")
                     && (doc.kind(member) == Kind::False

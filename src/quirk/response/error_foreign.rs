@@ -89,7 +89,9 @@ impl Told {
     /// What a JSON value tells.
     pub(crate) fn of_json(doc: &Doc<'_>, value: Node) -> Self {
         match doc.kind(value) {
-            Kind::String => Self::message(Id::ErrorPlainText, doc.string(value).map(|text| text.into_owned())),
+            Kind::String => {
+                Self::message(Id::ErrorPlainText, doc.string(value).map(|text| text.into_owned()))
+            }
             Kind::Object if is_scim11(doc, value) => {
                 let description = scim11_item(doc, value).and_then(|item| text_of(doc, item, "description"));
                 Self::message(Id::Scim11Error, description)
@@ -163,9 +165,7 @@ fn candidate(doc: &Doc<'_>, object: Node, depth: u32) -> Option<String> {
             return Some(message);
         }
     }
-    let first = |list: &str| {
-        doc.find(object, list).filter(|&list| doc.kind(list) == Kind::Array).and_then(|list| doc.first(list))
-    };
+    let first = |list: &str| doc.find(object, list).filter(|&list| doc.kind(list) == Kind::Array).and_then(|list| doc.first(list));
     first("generalErrors")
         .and_then(|item| text_of(doc, item, "message"))
         .or_else(|| first("Errors").and_then(|item| text_of(doc, item, "description")))
@@ -183,10 +183,9 @@ fn text_of(doc: &Doc<'_>, object: Node, key: &str) -> Option<String> {
 /// `{"Errors": [{"description": .., "code": ..}]}` and nothing beside it but `schemas`.
 fn is_scim11(doc: &Doc<'_>, object: Node) -> bool {
     let of_11 = doc.children(object).all(|member| matches!(doc.name(member), name::ERRORS | name::SCHEMAS));
-    of_11
-        && scim11_item(doc, object).is_some_and(|item| {
-            doc.kind(item) == Kind::Object && ["description", "code"].iter().any(|key| doc.find(item, key).is_some())
-        })
+    of_11 && scim11_item(doc, object).is_some_and(|item| {
+        doc.kind(item) == Kind::Object && ["description", "code"].iter().any(|key| doc.find(item, key).is_some())
+    })
 }
 
 fn scim11_item(doc: &Doc<'_>, object: Node) -> Option<Node> {
@@ -313,10 +312,7 @@ mod tests {
         assert_eq!(told(r#"{"Errors":[{"code":"404"}]}"#).quirk, Id::Scim11Error);
         assert_eq!(told(r#""text""#).quirk, Id::ErrorPlainText);
         assert_eq!(told(r#"{"message":"x","scimType":"tooMany"}"#).scim_type.as_deref(), Some("tooMany"));
-        assert_eq!(
-            told(&format!("{{\"message\":\"{}\"}}", "é".repeat(600))).detail.map(|d| d.chars().count()),
-            Some(500)
-        );
+        assert_eq!(told(&format!("{{\"message\":\"{}\"}}", "é".repeat(600))).detail.map(|d| d.chars().count()), Some(500));
     }
 
     #[test]
@@ -324,10 +320,7 @@ mod tests {
         let long = format!("<title>404 {}</title>", "x".repeat(100));
         for (page, detail) in [
             ("<html><head><title>404 Not Found</title></head>", Some("404 Not Found")),
-            (
-                "<!doctype html>\n<TITLE data-x=\"1\">\n Error&nbsp;404 &ndash; not&#32;found\n</TITLE>",
-                Some("Error 404 – not found"),
-            ),
+            ("<!doctype html>\n<TITLE data-x=\"1\">\n Error&nbsp;404 &ndash; not&#32;found\n</TITLE>", Some("Error 404 – not found")),
             ("<title>DoesNotExist at /scim/Users/1</title>", None),
             ("<title>Error 4041</title>", None),
             ("<title>500</title>", None),

@@ -47,9 +47,9 @@ pub(crate) fn is_error_without_schemas(doc: &Doc<'_>, object: Node) -> bool {
         && (has(name::DETAIL) || has(name::SCIM_TYPE))
         && is_text_or_null(name::DETAIL)
         && is_text_or_null(name::SCIM_TYPE)
-        && doc
-            .children(object)
-            .all(|member| matches!(doc.name(member), name::SCHEMAS | name::STATUS | name::DETAIL | name::SCIM_TYPE))
+        && doc.children(object).all(|member| {
+            matches!(doc.name(member), name::SCHEMAS | name::STATUS | name::DETAIL | name::SCIM_TYPE)
+        })
 }
 
 /// Gives an Error its `schemas`.

@@ -27,11 +27,7 @@ pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, resource: Node, kind: &Res
     while let Some(member) = next {
         next = doc.next(member);
         let key = doc.key(member).into_owned();
-        if doc.name(member) != 0
-            || doc.collides(member)
-            || !urn::is_urn(&key)
-            || password_echo::is_password(doc, member)
-        {
+        if doc.name(member) != 0 || doc.collides(member) || !urn::is_urn(&key) || password_echo::is_password(doc, member) {
             continue;
         }
         let Some((schema, attr)) = cut(cx, &listed, &key) else { continue };
@@ -53,7 +49,15 @@ pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, resource: Node, kind: &Res
     }
 }
 
-fn place(cx: &Cx<'_>, doc: &mut Doc<'_>, member: Node, target: Target, kind: &ResourceType, schema: &str, attr: &str) {
+fn place(
+    cx: &Cx<'_>,
+    doc: &mut Doc<'_>,
+    member: Node,
+    target: Target,
+    kind: &ResourceType,
+    schema: &str,
+    attr: &str,
+) {
     let attrs = match target {
         Target::Resource => Some(&kind.attrs),
         _ => kind.attrs.find(schema).map(|extension| &extension.sub),

@@ -74,8 +74,11 @@ pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, list: Node, ask: &Ask<'_>)
     }
 }
 
-const COUNTS: [(u16, &str); 3] =
-    [(name::TOTAL_RESULTS, "totalResults"), (name::START_INDEX, "startIndex"), (name::ITEMS_PER_PAGE, "itemsPerPage")];
+const COUNTS: [(u16, &str); 3] = [
+    (name::TOTAL_RESULTS, "totalResults"),
+    (name::START_INDEX, "startIndex"),
+    (name::ITEMS_PER_PAGE, "itemsPerPage"),
+];
 
 /// Whether a list can be judged as whole: what it states is what it holds, from the first resource on, no cursor.
 pub(crate) fn states_to_be_whole(doc: &Doc<'_>, list: Node, ask: &Ask<'_>) -> bool {

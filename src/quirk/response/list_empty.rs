@@ -24,9 +24,6 @@ quirk! {
 
 /// The answer of a query that nothing matches.
 pub(crate) fn body() -> Vec<u8> {
-    format!(
-        r#"{{"schemas":["{}"],"totalResults":0,"startIndex":1,"itemsPerPage":0,"Resources":[]}}"#,
-        urn::LIST_RESPONSE
-    )
-    .into_bytes()
+    format!(r#"{{"schemas":["{}"],"totalResults":0,"startIndex":1,"itemsPerPage":0,"Resources":[]}}"#, urn::LIST_RESPONSE)
+        .into_bytes()
 }

@@ -71,8 +71,7 @@ impl<'a> Bases<'a> {
     fn public(&self, uri: &str) -> Option<String> {
         let rest = uri.strip_prefix(self.upstream)?;
         let ends = rest.is_empty() || rest.starts_with(['/', '?']);
-        (ends && !self.upstream.is_empty() && uri != self.base && !self.holds(uri))
-            .then(|| format!("{}{rest}", self.base))
+        (ends && !self.upstream.is_empty() && uri != self.base && !self.holds(uri)).then(|| format!("{}{rest}", self.base))
     }
 
     /// The absolute form of a relative reference (RFC 3986 5.2, path only).

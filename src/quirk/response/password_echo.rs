@@ -48,9 +48,7 @@ pub(crate) fn is_password(doc: &Doc<'_>, member: Node) -> bool {
 
 fn spells_password(key: &str) -> bool {
     let name = match key.get(..urn::USER.len()) {
-        Some(core) if core.eq_ignore_ascii_case(urn::USER) => {
-            key[core.len()..].strip_prefix([':', '.']).unwrap_or_default()
-        }
+        Some(core) if core.eq_ignore_ascii_case(urn::USER) => key[core.len()..].strip_prefix([':', '.']).unwrap_or_default(),
         _ => key,
     };
     name.eq_ignore_ascii_case("password")

@@ -67,17 +67,9 @@ mod tests {
 
     #[test]
     fn fractions_are_rounded_up() {
-        for (text, seconds) in [
-            ("1.5", Some(2)),
-            ("2.0", Some(2)),
-            ("0.001", Some(1)),
-            (".5", Some(1)),
-            ("7.", Some(7)),
-            (".", None),
-            ("-1.5", None),
-            ("1e3", None),
-            ("1", None),
-        ] {
+        for (text, seconds) in
+            [("1.5", Some(2)), ("2.0", Some(2)), ("0.001", Some(1)), (".5", Some(1)), ("7.", Some(7)), (".", None), ("-1.5", None), ("1e3", None), ("1", None)]
+        {
             assert_eq!(fraction(text), seconds, "{text}");
         }
     }

@@ -35,8 +35,9 @@ fn modern(text: &str, core: &'static str) -> Option<&'static str> {
 
 /// Whether an object names a schema of SCIM 1.1, in `schemas` or as a key.
 pub(crate) fn is_old(doc: &Doc<'_>, object: Node) -> bool {
-    doc.get(object, name::SCHEMAS)
-        .is_some_and(|schemas| doc.children(schemas).chain([schemas]).any(|node| is_old_urn(doc, node)))
+    doc.get(object, name::SCHEMAS).is_some_and(|schemas| {
+        doc.children(schemas).chain([schemas]).any(|node| is_old_urn(doc, node))
+    })
 }
 
 fn is_old_urn(doc: &Doc<'_>, node: Node) -> bool {
