@@ -5,7 +5,7 @@
 //! arena, a moved value is a new cell that refers to the old one. Every edit marks the containers around it, and
 //! writing copies what is not marked.
 
-use std::{borrow::Cow, fmt::Write};
+use std::borrow::Cow;
 
 use super::text::{decode, plain_run, push_encoded, push_escaped};
 
@@ -234,6 +234,7 @@ impl<'a> Doc<'a> {
 
     /// Puts a string in place of a value.
     pub fn set_string(&mut self, node: Node, text: &str) {
+        self.reserve();
         let start = self.arena.len();
         push_encoded(&mut self.arena, text);
         let escaped = self.arena.len() - start > text.len() + 2;
@@ -258,6 +259,7 @@ impl<'a> Doc<'a> {
 
     /// Gives a member another key; `exact` says whether that is the canonical spelling of its name.
     pub fn spell(&mut self, node: Node, key: &str, name: u16, exact: bool) {
+        self.reserve();
         let start = self.arena.len() as u32;
         push_escaped(&mut self.arena, key);
         self.arena.push('"');
@@ -424,11 +426,18 @@ impl<'a> Doc<'a> {
         }
         pointer.push('/');
         if cell.key == NONE {
-            // A `String` takes everything that is written.
-            let _ = write!(pointer, "{}", self.index(cell.parent, index));
+            match self.index(cell.parent, index) {
+                digit @ 0..=9 => pointer.push(char::from(b'0' + digit as u8)),
+                number => pointer.push_str(&number.to_string()),
+            }
             return;
         }
-        for character in decode(self.key_text(index)).chars() {
+        let key = self.key_text(index);
+        if !key.contains(['\\', '~', '/']) {
+            pointer.push_str(key);
+            return;
+        }
+        for character in decode(key).chars() {
             match character {
                 '~' => pointer.push_str("~0"),
                 '/' => pointer.push_str("~1"),
@@ -541,10 +550,15 @@ impl<'a> Doc<'a> {
         Node(self.cells.len() as u32 - 1)
     }
 
-    fn keep(&mut self, raw: &str) -> (u32, u32) {
+    /// Room for the text of a few edits: most messages need no more.
+    fn reserve(&mut self) {
         if self.arena.capacity() == 0 {
             self.arena.reserve(256);
         }
+    }
+
+    fn keep(&mut self, raw: &str) -> (u32, u32) {
+        self.reserve();
         let start = self.arena.len();
         self.arena.push_str(raw);
         (start as u32, self.arena.len() as u32)

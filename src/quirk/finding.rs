@@ -38,6 +38,9 @@ impl Findings {
             }
         };
         if count <= PLACES {
+            if self.places.capacity() == 0 {
+                self.places.reserve(8);
+            }
             self.places.push(Fix { quirk, at: at(), fixed });
         }
     }

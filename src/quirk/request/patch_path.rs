@@ -97,8 +97,7 @@ fn read<'r>(
         Some(urn) if is_core(urn) => attrs,
         Some(urn) => attrs.and_then(|attrs| attrs.find(urn)).map(|extension| &extension.sub),
     };
-    let mut attr =
-        scope.and_then(|scope| known(registry, scope, &path.attr)).filter(|attr| !attr.extension);
+    let mut attr = scope.and_then(|scope| known(registry, scope, &path.attr)).filter(|attr| !attr.extension);
     if attr.is_none() && prefix.is_none() && is_core(urn::USER) {
         let enterprise = attrs.and_then(|attrs| attrs.get(name::ENTERPRISE_USER));
         attr = enterprise.and_then(|enterprise| known(registry, &enterprise.sub, &path.attr));
@@ -129,9 +128,7 @@ fn read<'r>(
     if path.filter.is_some() {
         changed |= filter::fix_path_filter(&mut path, attr, cx, &at);
     }
-    let active = prefix.is_none_or(is_core)
-        && path.sub.is_none()
-        && attr.is_some_and(|attr| attr.name == name::ACTIVE);
+    let active = prefix.is_none_or(is_core) && path.sub.is_none() && attr.is_some_and(|attr| attr.name == name::ACTIVE);
     let (filtered, sub) = (path.filter.is_some(), path.sub.is_some());
     let text = changed.then(|| match prefix {
         Some(urn) => format!("{urn}:{path}"),
