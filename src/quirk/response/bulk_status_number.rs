@@ -1,6 +1,10 @@
 //! PAGE
 
-use crate::quirk::quirk;
+use crate::{
+    json::{Doc, Kind, Node},
+    quirk::{Cx, Id, quirk},
+    scim::name,
+};
 
 quirk! {
     /// PAGE
@@ -10,4 +14,22 @@ quirk! {
         risk: Safe,
         rfc: "RFC 7644 3.7.3",
     };
+}
+
+/// Writes the status of each operation, and of an error in it, as text.
+pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, answer: Node) {
+    let Some(operations) = doc.get(answer, name::OPERATIONS) else { return };
+    let operations: Vec<Node> = doc.children(operations).filter(|&item| doc.kind(item) == Kind::Object).collect();
+    for operation in operations {
+        let inner = doc.get(operation, name::RESPONSE).filter(|&inner| doc.kind(inner) == Kind::Object);
+        for holder in [Some(operation), inner].into_iter().flatten() {
+            if let Some(status) = doc.get(holder, name::STATUS)
+                && doc.kind(status) == Kind::Number
+                && cx.may(Id::BulkStatusNumber, || doc.pointer(status))
+            {
+                let digits = doc.raw(status).to_owned();
+                doc.set_string(status, &digits);
+            }
+        }
+    }
 }

@@ -1,6 +1,12 @@
 //! PAGE
 
-use crate::quirk::quirk;
+use http::StatusCode;
+
+use crate::{
+    json::{Doc, Kind, Node},
+    quirk::{Cx, Id, quirk},
+    scim::name,
+};
 
 quirk! {
     /// PAGE
@@ -11,4 +17,31 @@ quirk! {
         rfc: "RFC 7644 3.12",
         seen_in: &[Okta],
     };
+}
+
+/// Gives an Error without `detail` the reason phrase.
+pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, error: Node, http: StatusCode) {
+    let detail = doc.get(error, name::DETAIL);
+    let is_missing = match detail {
+        Some(node) => doc.kind(node) == Kind::Null,
+        None => doc.find(error, "detail").is_none(),
+    };
+    if !is_missing || !cx.may(Id::ErrorDetailMissing, || doc.pointer(error) + "/detail") {
+        return;
+    }
+    let reason = reason(http);
+    match detail {
+        Some(null) => doc.set_string(null, reason),
+        None => {
+            let detail = doc.text(reason);
+            let detail = doc.keyed(detail, "detail", name::DETAIL);
+            doc.push(error, detail);
+        }
+    }
+}
+
+/// The registered reason phrase; for a status without one that of its class (RFC 9110 15).
+pub(crate) fn reason(http: StatusCode) -> &'static str {
+    let class = if http.is_server_error() { "Internal Server Error" } else { "Bad Request" };
+    http.canonical_reason().unwrap_or(class)
 }

@@ -1,6 +1,13 @@
 //! PAGE
 
-use crate::quirk::quirk;
+use http::StatusCode;
+
+use super::{error_detail_missing::reason, error_schemas::is_error};
+use crate::{
+    json::{Doc, Kind, Node, push_encoded},
+    quirk::{Id, quirk},
+    scim::{name, urn},
+};
 
 quirk! {
     /// PAGE
@@ -55,4 +62,279 @@ quirk! {
         risk: Safe,
         rfc: "RFC 7644 3.12",
     };
+}
+
+/// What an error body that is no SCIM Error tells.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Which kind of body it is.
+    pub(crate) quirk: Id,
+    /// The app's own message, all of it.
+    pub(crate) message: Option<String>,
+    /// What of it becomes `detail`; without it the reason phrase does.
+    pub(crate) detail: Option<String>,
+    /// A `scimType` beside it.
+    pub(crate) scim_type: Option<String>,
+}
+
+impl Told {
+    /// No body at all.
+    pub(crate) const NOTHING: Self = Self { quirk: Id::ErrorEmptyBody, message: None, detail: None, scim_type: None };
+
+    fn message(quirk: Id, message: Option<String>) -> Self {
+        let detail = message.as_deref().and_then(first_line);
+        Self { quirk, message, detail, scim_type: None }
+    }
+
+    /// What a JSON value tells.
+    pub(crate) fn of_json(doc: &Doc<'_>, value: Node) -> Self {
+        match doc.kind(value) {
+            Kind::String => {
+                Self::message(Id::ErrorPlainText, doc.string(value).map(|text| text.into_owned()))
+            }
+            Kind::Object if is_scim11(doc, value) => {
+                let description = scim11_item(doc, value).and_then(|item| text_of(doc, item, "description"));
+                Self::message(Id::Scim11Error, description)
+            }
+            Kind::Object => Self {
+                scim_type: text_of(doc, value, "scimType"),
+                ..Self::message(Id::ErrorEnvelopeMissing, candidate(doc, value, 0))
+            },
+            _ => Self::message(Id::ErrorEnvelopeMissing, None),
+        }
+    }
+
+    /// What a body tells that is no JSON. A page is no message of the app's: its title counts only if it names the
+    /// status, since debug pages put exception texts there.
+    pub(crate) fn of_text(text: &str, is_labelled_html: bool, http: StatusCode) -> Self {
+        let text = text.trim_start_matches('\u{feff}');
+        if is_labelled_html || text.trim_start().starts_with('<') {
+            let detail = title(text).filter(|title| is_harmless(title, http));
+            return Self { quirk: Id::ErrorHtml, message: None, detail, scim_type: None };
+        }
+        if text.trim().is_empty() {
+            return Self::NOTHING;
+        }
+        Self::message(Id::ErrorPlainText, Some(text.to_owned()))
+    }
+
+    /// The Error of RFC 7644 3.12 that says so.
+    pub(crate) fn write(&self, http: StatusCode, scim_type: Option<&str>) -> Vec<u8> {
+        let mut out = format!(r#"{{"schemas":["{}"],"status":"{}","#, urn::ERROR, http.as_str());
+        if let Some(scim_type) = scim_type {
+            out.push_str("\"scimType\":");
+            push_encoded(&mut out, scim_type);
+            out.push(',');
+        }
+        out.push_str("\"detail\":");
+        push_encoded(&mut out, self.detail.as_deref().unwrap_or_else(|| reason(http)));
+        out.push('}');
+        out.into_bytes()
+    }
+}
+
+/// The Error that stands under another key.
+pub(crate) fn nested(doc: &Doc<'_>, object: Node) -> Option<Node> {
+    fn search(doc: &Doc<'_>, object: Node, depth: u32) -> Option<Node> {
+        let inner = || doc.children(object).filter(|&member| doc.kind(member) == Kind::Object);
+        let here = inner().find(|&member| is_error(doc, member));
+        here.or_else(|| if depth == 0 { None } else { inner().find_map(|member| search(doc, member, depth - 1)) })
+    }
+    search(doc, object, 2)
+}
+
+/// Where the message of a home-made envelope is looked for, in this order; the last two are lists.
+const CANDIDATES: [&str; 8] =
+    ["detail", "message", "error_description", "errorMessage", "error", "title", "description", ""];
+
+/// How deep an `error` within an `error` is followed.
+const MAX_NESTED: u32 = 8;
+
+fn candidate(doc: &Doc<'_>, object: Node, depth: u32) -> Option<String> {
+    for key in CANDIDATES {
+        if key == "error"
+            && depth < MAX_NESTED
+            && let Some(inner) = doc.find(object, key).filter(|&inner| doc.kind(inner) == Kind::Object)
+            && let Some(message) = candidate(doc, inner, depth + 1)
+        {
+            return Some(message);
+        }
+        if !key.is_empty()
+            && let Some(message) = text_of(doc, object, key)
+        {
+            return Some(message);
+        }
+    }
+    let first = |list: &str| doc.find(object, list).filter(|&list| doc.kind(list) == Kind::Array).and_then(|list| doc.first(list));
+    first("generalErrors")
+        .and_then(|item| text_of(doc, item, "message"))
+        .or_else(|| first("Errors").and_then(|item| text_of(doc, item, "description")))
+}
+
+/// A member's text that is not blank.
+fn text_of(doc: &Doc<'_>, object: Node, key: &str) -> Option<String> {
+    if doc.kind(object) != Kind::Object {
+        return None;
+    }
+    let text = doc.string(doc.find(object, key)?)?;
+    (!text.trim().is_empty()).then(|| text.into_owned())
+}
+
+/// `{"Errors": [{"description": .., "code": ..}]}` and nothing beside it but `schemas`.
+fn is_scim11(doc: &Doc<'_>, object: Node) -> bool {
+    let of_11 = doc.children(object).all(|member| matches!(doc.name(member), name::ERRORS | name::SCHEMAS));
+    of_11 && scim11_item(doc, object).is_some_and(|item| {
+        doc.kind(item) == Kind::Object && ["description", "code"].iter().any(|key| doc.find(item, key).is_some())
+    })
+}
+
+fn scim11_item(doc: &Doc<'_>, object: Node) -> Option<Node> {
+    let list = doc.get(object, name::ERRORS).filter(|&list| doc.kind(list) == Kind::Array)?;
+    doc.first(list)
+}
+
+/// The most characters that `detail` takes over: what follows is traces and SQL.
+const MAX_DETAIL: usize = 500;
+/// The most characters of a title that is taken over.
+const MAX_TITLE: usize = 100;
+
+/// The first line that is not blank, trimmed.
+fn first_line(text: &str) -> Option<String> {
+    let line = text.split(['\n', '\r']).map(str::trim).find(|line| !line.is_empty())?;
+    Some(line.chars().take(MAX_DETAIL).collect())
+}
+
+/// A page's title, references decoded, white space collapsed.
+fn title(page: &str) -> Option<String> {
+    let lower = page.to_ascii_lowercase();
+    let mut from = 0;
+    let open = loop {
+        let at = from + lower.get(from..)?.find("<title")?;
+        let behind = at + "<title".len();
+        match lower.as_bytes().get(behind)? {
+            b'>' | b' ' | b'\t' | b'\r' | b'\n' | b'/' => break behind + lower[behind..].find('>')? + 1,
+            _ => from = behind,
+        }
+    };
+    let close = open + lower[open..].find("</title").or_else(|| lower[open..].find('<'))?;
+    Some(unescape(&page[open..close]).split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+fn is_harmless(title: &str, http: StatusCode) -> bool {
+    let mut rest = title;
+    let mut names_status = false;
+    while let Some(at) = rest.find(http.as_str()) {
+        let behind = &rest[at + 3..];
+        let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+        names_status |= !digit(rest[..at].chars().next_back()) && !digit(behind.chars().next());
+        rest = behind;
+    }
+    names_status && title.chars().count() <= MAX_TITLE
+}
+
+/// Character references decoded; an unknown one stays as it is.
+fn unescape(text: &str) -> String {
+    const NAMED: [(&str, char); 16] = [
+        ("amp", '&'),
+        ("lt", '<'),
+        ("gt", '>'),
+        ("quot", '"'),
+        ("apos", '\''),
+        ("nbsp", '\u{a0}'),
+        ("ndash", '–'),
+        ("mdash", '—'),
+        ("lsquo", '‘'),
+        ("rsquo", '’'),
+        ("ldquo", '“'),
+        ("rdquo", '”'),
+        ("laquo", '«'),
+        ("raquo", '»'),
+        ("middot", '·'),
+        ("hellip", '…'),
+    ];
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('&') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        let end = rest.bytes().take(12).position(|byte| byte == b';');
+        let character = end.and_then(|end| {
+            let name = rest.get(..end)?;
+            match name.strip_prefix('#') {
+                Some(number) => match number.strip_prefix(['x', 'X']) {
+                    Some(hex) => u32::from_str_radix(hex, 16).ok().and_then(char::from_u32),
+                    None => number.parse().ok().and_then(char::from_u32),
+                },
+                None => NAMED.iter().find(|(known, _)| *known == name).map(|(_, character)| *character),
+            }
+        });
+        match (character, end) {
+            (Some(character), Some(end)) => {
+                out.push(character);
+                rest = &rest[end + 1..];
+            }
+            _ => out.push('&'),
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{json::Duplicates, scim::NameTable};
+
+    fn told(body: &str) -> Told {
+        let doc = Doc::parse(body, &NameTable::standard(), Duplicates::CaseKept).expect("valid");
+        Told::of_json(&doc, doc.root())
+    }
+
+    #[test]
+    fn the_first_candidate_with_text_wins() {
+        for (body, detail) in [
+            (r#"{"message":"m","detail":"d"}"#, Some("d")),
+            (r#"{"detail":" ","Message":"m"}"#, Some("m")),
+            (r#"{"detail":{"a":1},"title":"t","error":"e"}"#, Some("e")),
+            (r#"{"error":{"code":5,"error":{"message":"inner"}},"title":"t"}"#, Some("inner")),
+            (r#"{"error":{"code":5},"title":"t"}"#, Some("t")),
+            (r#"{"error_description":"x","error":"invalid"}"#, Some("x")),
+            (r#"{"errorMessage":"x","description":"y"}"#, Some("x")),
+            (r#"{"fieldErrors":{},"generalErrors":[{"message":"g"}]}"#, Some("g")),
+            (r#"{"Errors":[{"description":"e"}],"x":1}"#, Some("e")),
+            (r#"{"message":"\n  first \nsecond"}"#, Some("first")),
+            (r#"{"code":7}"#, None),
+            ("[]", None),
+            ("7", None),
+        ] {
+            assert_eq!(told(body).detail.as_deref(), detail, "{body}");
+        }
+        assert_eq!(told(r#"{"Errors":[{"code":"404"}]}"#).quirk, Id::Scim11Error);
+        assert_eq!(told(r#""text""#).quirk, Id::ErrorPlainText);
+        assert_eq!(told(r#"{"message":"x","scimType":"tooMany"}"#).scim_type.as_deref(), Some("tooMany"));
+        assert_eq!(told(&format!("{{\"message\":\"{}\"}}", "é".repeat(600))).detail.map(|d| d.chars().count()), Some(500));
+    }
+
+    #[test]
+    fn a_title_counts_if_it_names_the_status() {
+        let long = format!("<title>404 {}</title>", "x".repeat(100));
+        for (page, detail) in [
+            ("<html><head><title>404 Not Found</title></head>", Some("404 Not Found")),
+            ("<!doctype html>\n<TITLE data-x=\"1\">\n Error&nbsp;404 &ndash; not&#32;found\n</TITLE>", Some("Error 404 – not found")),
+            ("<title>DoesNotExist at /scim/Users/1</title>", None),
+            ("<title>Error 4041</title>", None),
+            ("<title>500</title>", None),
+            ("<titles>404</titles>", None),
+            ("<h1>404</h1>", None),
+            (&long, None),
+            ("<title", None),
+            ("<title>404 &#xFFFFFFFF; &bogus; &</title>", Some("404 &#xFFFFFFFF; &bogus; &")),
+        ] {
+            let told = Told::of_text(page, false, StatusCode::NOT_FOUND);
+            assert_eq!((told.quirk, told.detail.as_deref()), (Id::ErrorHtml, detail), "{page}");
+        }
+        assert_eq!(Told::of_text("gone", true, StatusCode::NOT_FOUND).quirk, Id::ErrorHtml);
+        assert_eq!(Told::of_text(" \n", false, StatusCode::NOT_FOUND), Told::NOTHING);
+        assert_eq!(Told::of_text("\u{feff}\r\n a \r\n b", false, StatusCode::NOT_FOUND).detail.as_deref(), Some("a"));
+    }
 }

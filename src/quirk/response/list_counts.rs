@@ -1,6 +1,11 @@
 //! PAGE
 
-use crate::quirk::quirk;
+use super::{list_resources_null, query::Ask};
+use crate::{
+    json::{Doc, Kind, Node},
+    quirk::{Cx, Id, quirk},
+    scim::name,
+};
 
 quirk! {
     /// PAGE
@@ -47,4 +52,177 @@ quirk! {
         rfc: "RFC 7644 3.4.2",
         seen_in: &[Okta],
     };
+}
+
+/// Settles the three counts of a list, and `Resources` where there is none.
+pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, list: Node, ask: &Ask<'_>) {
+    for (count, key) in COUNTS {
+        number_from_string(cx, doc, list, count, key);
+    }
+    let Some(returned) = returned(doc, list) else { return };
+    let cursor = ask.cursor || has_cursor(doc, list);
+    // The page size that was stated tells whether this is all, so it is read before it is mended.
+    let whole = is_whole(doc, list, ask, returned) && !cursor;
+    first_index(cx, doc, list, ask, cursor);
+    page_length(cx, doc, list, returned, cursor);
+    total(cx, doc, list, ask, whole.then_some(returned));
+    if returned == 0 && integer(doc, list, name::TOTAL_RESULTS) == Some(0) {
+        list_resources_null::fix(cx, doc, list);
+    }
+    if is_suspicious(doc, list, ask, returned) {
+        cx.report(Id::ListTotalIsPage, || doc.pointer(list) + "/totalResults");
+    }
+}
+
+const COUNTS: [(u16, &str); 3] = [
+    (name::TOTAL_RESULTS, "totalResults"),
+    (name::START_INDEX, "startIndex"),
+    (name::ITEMS_PER_PAGE, "itemsPerPage"),
+];
+
+/// Whether a list can be judged as whole: what it states is what it holds, from the first resource on, no cursor.
+pub(crate) fn states_to_be_whole(doc: &Doc<'_>, list: Node, ask: &Ask<'_>) -> bool {
+    let returned = returned(doc, list);
+    returned.is_some()
+        && integer(doc, list, name::TOTAL_RESULTS) == returned
+        && integer(doc, list, name::START_INDEX) == Some(1)
+        && !ask.cursor
+        && !has_cursor(doc, list)
+}
+
+/// Puts the number of resources that are left into a list that was whole.
+pub(crate) fn recount(doc: &mut Doc<'_>, list: Node) {
+    let Some(returned) = returned(doc, list) else { return };
+    for count in [name::TOTAL_RESULTS, name::ITEMS_PER_PAGE] {
+        if let Some(node) = doc.get(list, count) {
+            doc.set(node, &returned.to_string());
+        }
+    }
+}
+
+/// How many resources an answer holds; `None` where `Resources` is no array.
+fn returned(doc: &Doc<'_>, list: Node) -> Option<u64> {
+    match doc.get(list, name::RESOURCES).map(|resources| (doc.kind(resources), resources)) {
+        None => doc.find(list, "Resources").is_none().then_some(0),
+        Some((Kind::Null, _)) => Some(0),
+        Some((Kind::Array, resources)) => u64::try_from(doc.len(resources)).ok(),
+        Some(_) => None,
+    }
+}
+
+fn has_cursor(doc: &Doc<'_>, list: Node) -> bool {
+    doc.get(list, name::NEXT_CURSOR).or_else(|| doc.get(list, name::PREVIOUS_CURSOR)).is_some()
+}
+
+fn integer(doc: &Doc<'_>, list: Node, count: u16) -> Option<u64> {
+    let node = doc.get(list, count)?;
+    match doc.kind(node) {
+        Kind::Number => doc.raw(node).parse().ok(),
+        _ => doc.string(node)?.parse().ok(),
+    }
+}
+
+/// Whether an answer without cursor provably holds everything that was asked for.
+fn is_whole(doc: &Doc<'_>, list: Node, ask: &Ask<'_>, returned: u64) -> bool {
+    if ask.unclear || ask.first() > 1 {
+        return false;
+    }
+    // A page size equal to what came back may be the reason why no more came back.
+    let page_may_be_full = integer(doc, list, name::ITEMS_PER_PAGE) == Some(returned);
+    match ask.count {
+        None => !page_may_be_full || ask.is_lookup(),
+        Some(count) => returned < count && ask.is_lookup(),
+    }
+}
+
+fn number_from_string(cx: &mut Cx<'_>, doc: &mut Doc<'_>, list: Node, count: u16, key: &str) {
+    let Some(node) = doc.get(list, count) else { return };
+    let Some(text) = doc.string(node) else { return };
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return cx.report(Id::ListCountsString, || format!("{}/{key}", doc.pointer(list)));
+    }
+    let digits = text.trim_start_matches('0');
+    let digits = if digits.is_empty() { "0" } else { digits }.to_owned();
+    if cx.may(Id::ListCountsString, || doc.pointer(node)) {
+        doc.set(node, &digits);
+    }
+}
+
+fn first_index(cx: &mut Cx<'_>, doc: &mut Doc<'_>, list: Node, ask: &Ask<'_>, cursor: bool) {
+    let knows = !cursor && !ask.unclear;
+    match doc.get(list, name::START_INDEX) {
+        None if doc.find(list, "startIndex").is_some() => {}
+        None if knows => insert(cx, doc, list, name::START_INDEX, "startIndex", ask.first()),
+        None if cursor => {}
+        None => cx.report(Id::ListCountsMissing, || doc.pointer(list) + "/startIndex"),
+        Some(node) if doc.kind(node) == Kind::Null || integer(doc, list, name::START_INDEX) == Some(0) => {
+            if !knows {
+                cx.report(Id::ListStartindexZero, || doc.pointer(node));
+            } else if cx.may(Id::ListStartindexZero, || doc.pointer(node)) {
+                doc.set(node, &ask.first().to_string());
+            }
+        }
+        Some(_) => {}
+    }
+}
+
+fn page_length(cx: &mut Cx<'_>, doc: &mut Doc<'_>, list: Node, returned: u64, cursor: bool) {
+    let Some(node) = doc.get(list, name::ITEMS_PER_PAGE) else {
+        if !cursor && doc.find(list, "itemsPerPage").is_none() {
+            insert(cx, doc, list, name::ITEMS_PER_PAGE, "itemsPerPage", returned);
+        }
+        return;
+    };
+    let quirk = match doc.kind(node) {
+        Kind::Null if cursor => return,
+        Kind::Null => Id::ListCountsMissing,
+        Kind::Number if doc.raw(node).parse::<f64>().is_ok_and(|stated| stated == returned as f64) => return,
+        Kind::Number => Id::ListItemsperpageMismatch,
+        _ => return,
+    };
+    if cx.may(quirk, || doc.pointer(node)) {
+        doc.set(node, &returned.to_string());
+    }
+}
+
+fn total(cx: &mut Cx<'_>, doc: &mut Doc<'_>, list: Node, ask: &Ask<'_>, whole: Option<u64>) {
+    let node = doc.get(list, name::TOTAL_RESULTS);
+    let is_missing = match node {
+        Some(node) => doc.kind(node) == Kind::Null,
+        None => doc.find(list, "totalResults").is_none(),
+    };
+    if !is_missing || ask.cursor || has_cursor(doc, list) {
+        return; // RFC 9865 pages may do without
+    }
+    match (node, whole) {
+        (None, Some(total)) => insert(cx, doc, list, name::TOTAL_RESULTS, "totalResults", total),
+        (Some(node), Some(total)) => {
+            if cx.may(Id::ListCountsMissing, || doc.pointer(node)) {
+                doc.set(node, &total.to_string());
+            }
+        }
+        (_, None) => cx.report(Id::ListCountsMissing, || doc.pointer(list) + "/totalResults"),
+    }
+}
+
+fn insert(cx: &mut Cx<'_>, doc: &mut Doc<'_>, list: Node, count: u16, key: &str, number: u64) {
+    if !cx.may(Id::ListCountsMissing, || format!("{}/{key}", doc.pointer(list))) {
+        return;
+    }
+    let node = doc.scalar(&number.to_string());
+    let node = doc.keyed(node, key, count);
+    match doc.get(list, name::SCHEMAS) {
+        Some(schemas) => doc.insert_after(schemas, node),
+        None => doc.insert_first(list, node),
+    }
+}
+
+/// A total that leaves out what lies before this page, or is just what an unfiltered full page holds.
+fn is_suspicious(doc: &Doc<'_>, list: Node, ask: &Ask<'_>, returned: u64) -> bool {
+    let Some(total) = integer(doc, list, name::TOTAL_RESULTS) else { return false };
+    if ask.unclear || returned == 0 {
+        return false;
+    }
+    let contradicts = total < (ask.first() - 1).saturating_add(returned);
+    contradicts || ask.filter.is_none() && ask.count == Some(returned) && total == returned && ask.first() == 1
 }

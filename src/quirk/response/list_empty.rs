@@ -1,6 +1,6 @@
 //! PAGE
 
-use crate::quirk::quirk;
+use crate::{quirk::quirk, scim::urn};
 
 quirk! {
     /// PAGE
@@ -20,4 +20,10 @@ quirk! {
         rfc: "RFC 7644 3.4.2",
         seen_in: &[Entra, Okta],
     };
+}
+
+/// The answer of a query that nothing matches.
+pub(crate) fn body() -> Vec<u8> {
+    format!(r#"{{"schemas":["{}"],"totalResults":0,"startIndex":1,"itemsPerPage":0,"Resources":[]}}"#, urn::LIST_RESPONSE)
+        .into_bytes()
 }

@@ -1,6 +1,14 @@
 //! PAGE
 
-use crate::quirk::quirk;
+use std::borrow::Cow;
+
+use http::HeaderValue;
+
+use crate::{
+    json::{Doc, Kind, Node},
+    quirk::{Cx, Id, Mode, Switch, quirk},
+    scim::{ResourceType, name},
+};
 
 quirk! {
     /// PAGE
@@ -34,4 +42,324 @@ quirk! {
         risk: Safe,
         rfc: "RFC 7643 3.1",
     };
+}
+
+/// What the tenant's base is called outside and inside.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bases<'a> {
+    base: &'a str,
+    upstream: &'a str,
+}
+
+impl<'a> Bases<'a> {
+    /// Both without a slash at the end.
+    pub(crate) fn new(base: &'a str, upstream: &'a str) -> Self {
+        Self { base: base.trim_end_matches('/'), upstream: upstream.trim_end_matches('/') }
+    }
+
+    /// The URI of a resource.
+    fn of(&self, kind: &ResourceType, id: &str) -> String {
+        format!("{}/{}/{}", self.base, kind.endpoint, segment(id))
+    }
+
+    /// Whether a URI is below the public base.
+    fn holds(&self, uri: &str) -> bool {
+        uri.strip_prefix(self.base).is_some_and(|rest| rest.starts_with('/'))
+    }
+
+    /// The public form of a URI that begins with the app's own base.
+    fn public(&self, uri: &str) -> Option<String> {
+        let rest = uri.strip_prefix(self.upstream)?;
+        let ends = rest.is_empty() || rest.starts_with(['/', '?']);
+        (ends && !self.upstream.is_empty() && uri != self.base && !self.holds(uri)).then(|| format!("{}{rest}", self.base))
+    }
+
+    /// The absolute form of a relative reference (RFC 3986 5.2, path only).
+    fn absolute(&self, reference: &str) -> Option<String> {
+        if !is_relative(reference) {
+            return None;
+        }
+        let authority = self.base.find("://").map_or(0, |at| at + 3);
+        let origin = self.base[authority..].find('/').map_or(self.base.len(), |at| authority + at);
+        let (path, tail) = reference.split_at(reference.find(['?', '#']).unwrap_or(reference.len()));
+        let path = if path.starts_with('/') {
+            without_dots(path)
+        } else {
+            without_dots(&format!("{}/{path}", &self.base[origin..]))
+        };
+        Some(format!("{}{path}{tail}", &self.base[..origin]))
+    }
+}
+
+/// Whether a reference is a path: no scheme, no host, not just a query or fragment.
+fn is_relative(reference: &str) -> bool {
+    let start = reference.split(['/', '?', '#']).next().unwrap_or_default();
+    !reference.is_empty() && !reference.starts_with("//") && !reference.starts_with(['?', '#']) && !start.contains(':')
+}
+
+/// RFC 3986 5.2.4
+fn without_dots(path: &str) -> String {
+    let mut out: Vec<&str> = Vec::new();
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        let last = segments.peek().is_none();
+        match segment {
+            "." | ".." => {
+                if segment == ".." {
+                    out.pop();
+                }
+                if last {
+                    out.push("");
+                }
+            }
+            other => out.push(other),
+        }
+    }
+    format!("/{}", out.join("/"))
+}
+
+/// An id as one path segment (RFC 3986 3.3).
+fn segment(id: &str) -> String {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let mut out = String::with_capacity(id.len());
+    for byte in id.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.extend(['%', char::from(HEX[usize::from(byte >> 4)]), char::from(HEX[usize::from(byte & 15)])]);
+        }
+    }
+    out
+}
+
+/// Mends `$ref`, or `meta.location`, where a relative reference is wrong as well.
+#[inline]
+pub(crate) fn fix_value(cx: &mut Cx<'_>, doc: &mut Doc<'_>, value: Node, bases: Bases<'_>, relative_is_right: bool) {
+    let Some(text) = doc.string(value) else { return };
+    if bases.holds(&text) {
+        return;
+    }
+    let (quirk, new) = match bases.public(&text) {
+        Some(new) => (Id::LocationInternalHost, new),
+        None if relative_is_right => return,
+        None => match bases.absolute(&text) {
+            Some(new) => (Id::LocationRelative, new),
+            None => return,
+        },
+    };
+    if cx.may(quirk, || doc.pointer(value)) {
+        doc.set_string(value, &new);
+    }
+}
+
+/// The new text of a Location header; a relative one is legal in a redirect (RFC 9110 10.2.2).
+pub(crate) fn fix_header(cx: &mut Cx<'_>, text: &str, bases: Bases<'_>, redirect: bool) -> Option<String> {
+    if bases.holds(text) {
+        return None;
+    }
+    let (quirk, new) = match bases.public(text) {
+        Some(new) => (Id::LocationInternalHost, new),
+        None if redirect => return None,
+        None => (Id::LocationRelative, bases.absolute(text)?),
+    };
+    HeaderValue::from_str(&new).is_ok().then_some(())?;
+    cx.may(quirk, header).then_some(new)
+}
+
+/// What the two locations of one resource are told by.
+pub(crate) struct Subject<'a> {
+    /// The resource.
+    pub(crate) resource: Node,
+    /// Its type.
+    pub(crate) kind: &'a ResourceType,
+    /// The two bases.
+    pub(crate) bases: Bases<'a>,
+    /// Whether it was just created (201).
+    pub(crate) created: bool,
+    /// Whether `meta` may be given members.
+    pub(crate) fills_meta: bool,
+}
+
+impl Subject<'_> {
+    fn id(&self, doc: &Doc<'_>) -> Option<String> {
+        let id = doc.get(self.resource, name::ID)?;
+        let text = match doc.kind(id) {
+            Kind::String => doc.string(id)?.into_owned(),
+            Kind::Number => doc.raw(id).to_owned(),
+            _ => return None,
+        };
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// The URI that the resource has.
+    pub(crate) fn uri(&self, doc: &Doc<'_>) -> Option<String> {
+        self.id(doc).map(|id| self.bases.of(self.kind, &id))
+    }
+
+    /// Fills and settles header and `meta.location`; the header's new text.
+    pub(crate) fn settle(&self, cx: &mut Cx<'_>, doc: &mut Doc<'_>, header_text: Option<&str>) -> Option<String> {
+        let meta = doc.get(self.resource, name::META).filter(|&meta| doc.kind(meta) == Kind::Object);
+        let place = meta.and_then(|meta| doc.get(meta, name::LOCATION));
+        let stated = place.and_then(|place| doc.string(place).map(Cow::into_owned)).filter(|text| !text.is_empty());
+        match (header_text, stated) {
+            (Some(header), Some(stated)) => self.agree(cx, doc, header, &stated, place),
+            (header, stated) if self.created => self.fill(cx, doc, header, stated, meta),
+            _ => None,
+        }
+    }
+
+    fn fill(
+        &self,
+        cx: &mut Cx<'_>,
+        doc: &mut Doc<'_>,
+        header_text: Option<&str>,
+        stated: Option<String>,
+        meta: Option<Node>,
+    ) -> Option<String> {
+        let uri = match (header_text, &stated) {
+            (Some(text), _) => text.to_owned(),
+            (None, Some(text)) => text.clone(),
+            (None, None) => self.uri(doc)?,
+        };
+        let usable = HeaderValue::from_str(&uri).is_ok();
+        let new = (header_text.is_none() && usable && cx.may(Id::LocationMissing, header)).then(|| uri.clone());
+        let Some(meta) = meta.filter(|_| stated.is_none() && self.fills_meta) else { return new };
+        match doc.get(meta, name::LOCATION) {
+            Some(null) if !matches!(doc.kind(null), Kind::Null | Kind::String) => {}
+            Some(null) => {
+                if cx.may(Id::LocationMissing, || doc.pointer(null)) {
+                    doc.set_string(null, &uri);
+                }
+            }
+            None if doc.find(meta, "location").is_some() => {}
+            None => {
+                if cx.may(Id::LocationMissing, || doc.pointer(meta) + "/location") {
+                    let location = doc.text(&uri);
+                    let location = doc.keyed(location, "location", name::LOCATION);
+                    doc.push(meta, location);
+                }
+            }
+        }
+        new
+    }
+
+    /// Both are there: the one below the base wins, then the one that ends in endpoint and id.
+    fn agree(
+        &self,
+        cx: &mut Cx<'_>,
+        doc: &mut Doc<'_>,
+        header_text: &str,
+        stated: &str,
+        place: Option<Node>,
+    ) -> Option<String> {
+        let differ = header_text != stated;
+        let winner = match (self.bases.holds(header_text), self.bases.holds(stated)) {
+            _ if !differ && self.bases.holds(stated) => return None,
+            (true, false) => Some(header_text.to_owned()),
+            (false, true) => Some(stated.to_owned()),
+            (true, true) => {
+                let tail = self.id(doc).map(|id| format!("/{}/{}", self.kind.endpoint, segment(&id)));
+                let fits = |uri: &str| tail.as_deref().is_some_and(|tail| uri.ends_with(tail));
+                match (fits(header_text), fits(stated)) {
+                    (true, false) => Some(header_text.to_owned()),
+                    (false, true) => Some(stated.to_owned()),
+                    _ => None,
+                }
+            }
+            (false, false) => return self.rebuild(cx, doc, differ, place),
+        };
+        match winner {
+            Some(winner) if cx.may(Id::LocationMismatch, header) => Self::set(doc, place, winner),
+            Some(_) => None,
+            None => {
+                cx.report(Id::LocationMismatch, header);
+                None
+            }
+        }
+    }
+
+    /// Neither is below the base.
+    fn rebuild(&self, cx: &mut Cx<'_>, doc: &mut Doc<'_>, differ: bool, place: Option<Node>) -> Option<String> {
+        match (cx.plan.switch(Switch::LocationRebuild), self.uri(doc)) {
+            (Mode::Fix, Some(uri)) => {
+                cx.findings.note(Id::LocationMismatch, true, header);
+                Self::set(doc, place, uri)
+            }
+            (Mode::Off, _) if !differ => None,
+            _ => {
+                cx.report(Id::LocationMismatch, header);
+                None
+            }
+        }
+    }
+
+    fn set(doc: &mut Doc<'_>, place: Option<Node>, uri: String) -> Option<String> {
+        if let Some(place) = place {
+            doc.set_string(place, &uri);
+        }
+        HeaderValue::from_str(&uri).is_ok().then_some(uri)
+    }
+}
+
+fn header() -> String {
+    "location".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scim::Registry;
+
+    const BASES: Bases<'_> =
+        Bases { base: "https://scim.example.com/scim/v2", upstream: "http://127.0.0.1:8080/scim/v2" };
+
+    #[test]
+    fn an_id_becomes_one_segment() {
+        let registry = Registry::rfc();
+        let kind = registry.resource_type("Users").expect("User");
+        for (id, uri) in [
+            ("a-1._~", "a-1._~"),
+            ("a@b.example:1;x=y,z!$&'()*+", "a@b.example:1;x=y,z!$&'()*+"),
+            ("a/b c?d#e%f", "a%2Fb%20c%3Fd%23e%25f"),
+            ("é\"", "%C3%A9%22"),
+        ] {
+            assert_eq!(BASES.of(kind, id), format!("https://scim.example.com/scim/v2/Users/{uri}"));
+        }
+    }
+
+    #[test]
+    fn relative_references_are_resolved() {
+        for (reference, uri) in [
+            ("Users/1", Some("https://scim.example.com/scim/v2/Users/1")),
+            ("/scim/v2/Users/1", Some("https://scim.example.com/scim/v2/Users/1")),
+            ("/Users/1?x", Some("https://scim.example.com/Users/1?x")),
+            ("./Users/1", Some("https://scim.example.com/scim/v2/Users/1")),
+            ("../v2/Users/1", Some("https://scim.example.com/scim/v2/Users/1")),
+            ("Users/urn:a", Some("https://scim.example.com/scim/v2/Users/urn:a")),
+            ("../../../x", Some("https://scim.example.com/x")),
+            ("//other.example.org/Users/1", None),
+            ("https://other.example.org/Users/1", None),
+            ("urn:a:b", None),
+            ("?x", None),
+            ("", None),
+        ] {
+            assert_eq!(BASES.absolute(reference).as_deref(), uri, "{reference}");
+        }
+    }
+
+    #[test]
+    fn only_the_exact_upstream_prefix_is_replaced() {
+        for (uri, public) in [
+            ("http://127.0.0.1:8080/scim/v2/Users/1", Some("https://scim.example.com/scim/v2/Users/1")),
+            ("http://127.0.0.1:8080/scim/v2?a", Some("https://scim.example.com/scim/v2?a")),
+            ("http://127.0.0.1:8080/scim/v2", Some("https://scim.example.com/scim/v2")),
+            ("http://127.0.0.1:8080/scim/v22/Users/1", None),
+            ("http://127.0.0.1:8080/people/1", None),
+        ] {
+            assert_eq!(BASES.public(uri).as_deref(), public, "{uri}");
+        }
+        let nested = Bases { base: "http://a/scim/v2", upstream: "http://a/scim" };
+        assert_eq!(nested.public("http://a/scim/v2/Users/1"), None);
+        assert_eq!(nested.public("http://a/scim/Users/1").as_deref(), Some("http://a/scim/v2/Users/1"));
+    }
 }

@@ -1,6 +1,10 @@
 //! PAGE
 
-use crate::quirk::quirk;
+use crate::{
+    json::{Doc, Node},
+    quirk::{Cx, Id, quirk},
+    scim::name,
+};
 
 quirk! {
     /// PAGE
@@ -10,4 +14,12 @@ quirk! {
         risk: OptIn,
         rfc: "RFC 7643 4.3",
     };
+}
+
+/// Puts a bare manager where its id belongs.
+#[cold]
+pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, value: Node) {
+    if cx.may(Id::ManagerString, || doc.pointer(value)) {
+        doc.wrap_in_object(value, "value", name::VALUE);
+    }
 }

@@ -42,3 +42,12 @@ pub mod schemas_string;
 pub mod scim11_translate;
 pub mod spc_bulk_limits;
 pub mod version_number;
+
+pub(crate) mod attr_case;
+pub(crate) mod bool_string;
+pub(crate) mod content_type;
+pub(crate) mod list;
+pub(crate) mod lookup;
+pub(crate) mod query;
+pub(crate) mod schemas_missing;
+pub(crate) mod walk;

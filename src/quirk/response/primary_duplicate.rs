@@ -1,6 +1,9 @@
 //! PAGE
 
-use crate::quirk::quirk;
+use crate::{
+    json::{Doc, Node},
+    quirk::{Cx, Id, quirk},
+};
 
 quirk! {
     /// PAGE
@@ -10,4 +13,12 @@ quirk! {
         risk: OptIn,
         rfc: "RFC 7643 2.4",
     };
+}
+
+/// Leaves the first `primary` and takes it from another.
+#[cold]
+pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, primary: Node) {
+    if cx.may(Id::PrimaryDuplicate, || doc.pointer(primary)) {
+        doc.set(primary, "false");
+    }
 }

@@ -1,6 +1,10 @@
 //! PAGE
 
-use crate::quirk::quirk;
+use crate::{
+    json::{Doc, Kind, Node},
+    quirk::{Cx, Id, quirk},
+    scim::{ResourceType, name, urn},
+};
 
 quirk! {
     /// PAGE
@@ -11,4 +15,81 @@ quirk! {
         rfc: "RFC 7643 3",
         seen_in: &[Okta, Jumpcloud],
     };
+}
+
+/// The core schema of SCIM 1.1, users and groups alike.
+const CORE: &str = "urn:scim:schemas:core:1.0";
+/// The enterprise extension of SCIM 1.1.
+const ENTERPRISE: &str = "urn:scim:schemas:extension:enterprise:1.0";
+
+/// Whether a URN is one of SCIM 1.1, and what it is in 2.0 where `core` stands for the core one.
+fn modern(text: &str, core: &'static str) -> Option<&'static str> {
+    if text.eq_ignore_ascii_case(CORE) {
+        Some(core)
+    } else if text.eq_ignore_ascii_case(ENTERPRISE) {
+        Some(urn::ENTERPRISE_USER)
+    } else {
+        None
+    }
+}
+
+/// Whether an object names a schema of SCIM 1.1, in `schemas` or as a key.
+pub(crate) fn is_old(doc: &Doc<'_>, object: Node) -> bool {
+    doc.get(object, name::SCHEMAS).is_some_and(|schemas| {
+        doc.children(schemas).chain([schemas]).any(|node| is_old_urn(doc, node))
+    })
+}
+
+fn is_old_urn(doc: &Doc<'_>, node: Node) -> bool {
+    doc.string(node).is_some_and(|text| modern(&text, urn::USER).is_some())
+}
+
+/// Whether a key is the one of the enterprise extension in SCIM 1.1.
+pub(crate) fn is_old_key(key: &str) -> bool {
+    key.eq_ignore_ascii_case(ENTERPRISE)
+}
+
+/// Translates the URNs in `schemas`; `core` is what the core one becomes here.
+pub(crate) fn schemas(cx: &mut Cx<'_>, doc: &mut Doc<'_>, object: Node, core: &'static str) {
+    let Some(schemas) = doc.get(object, name::SCHEMAS) else { return };
+    let nodes: Vec<Node> = doc.children(schemas).chain([schemas]).collect();
+    for node in nodes {
+        let new = doc.string(node).and_then(|text| modern(&text, core));
+        if let Some(new) = new
+            && cx.may(Id::Scim11Translate, || doc.pointer(node))
+        {
+            doc.set_string(node, new);
+        }
+    }
+}
+
+/// Translates a resource: `schemas`, the key of the enterprise extension, the manager's id, `meta.resourceType`.
+#[cold]
+pub(crate) fn resource(cx: &mut Cx<'_>, doc: &mut Doc<'_>, resource: Node, kind: &ResourceType) {
+    let core = if *kind.urn == *urn::GROUP { urn::GROUP } else { urn::USER };
+    schemas(cx, doc, resource, core);
+    let old = doc.find(resource, ENTERPRISE).filter(|&member| !doc.collides(member));
+    if let Some(extension) = old
+        && doc.find(resource, urn::ENTERPRISE_USER).is_none()
+        && cx.may(Id::Scim11Translate, || doc.pointer(extension))
+    {
+        doc.rename(extension, urn::ENTERPRISE_USER, name::ENTERPRISE_USER);
+    }
+    let manager = doc.get(resource, name::ENTERPRISE_USER).and_then(|extension| doc.get(extension, name::MANAGER));
+    if let Some(manager) = manager
+        && let Some(id) = doc.get(manager, name::MANAGER_ID)
+        && doc.get(manager, name::VALUE).is_none()
+        && cx.may(Id::Scim11Translate, || doc.pointer(id))
+    {
+        doc.rename(id, "value", name::VALUE);
+    }
+    if let Some(meta) = doc.get(resource, name::META)
+        && doc.kind(meta) == Kind::Object
+        && doc.find(meta, "resourceType").is_none()
+        && cx.may(Id::Scim11Translate, || doc.pointer(meta) + "/resourceType")
+    {
+        let kind = doc.text(&kind.name);
+        let kind = doc.keyed(kind, "resourceType", name::RESOURCE_TYPE);
+        doc.push(meta, kind);
+    }
 }

@@ -1,6 +1,10 @@
 //! PAGE
 
-use crate::quirk::quirk;
+use crate::{
+    json::{Doc, Kind, Node},
+    quirk::{Cx, Id, quirk},
+    scim::name,
+};
 
 quirk! {
     /// PAGE
@@ -11,4 +15,33 @@ quirk! {
         rfc: "RFC 7643 5",
         seen_in: &[Authentik],
     };
+}
+
+/// Gives a `bulk` that is not supported its limits.
+pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, config: Node) {
+    let Some(bulk) = doc.get(config, name::BULK).filter(|&bulk| doc.kind(bulk) == Kind::Object) else { return };
+    let is_off = doc.get(bulk, name::SUPPORTED).is_some_and(|supported| doc.kind(supported) == Kind::False);
+    for (limit, key) in [(name::MAX_OPERATIONS, "maxOperations"), (name::MAX_PAYLOAD_SIZE, "maxPayloadSize")] {
+        let stated = doc.get(bulk, limit);
+        let is_missing = match stated {
+            Some(node) => doc.kind(node) == Kind::Null,
+            None => doc.find(bulk, key).is_none(),
+        };
+        let place = |doc: &Doc<'_>| format!("{}/{key}", doc.pointer(bulk));
+        if !is_missing {
+            continue;
+        }
+        if !is_off {
+            cx.report(Id::SpcBulkLimits, || place(doc));
+        } else if cx.may(Id::SpcBulkLimits, || place(doc)) {
+            match stated {
+                Some(null) => doc.set(null, "0"),
+                None => {
+                    let zero = doc.scalar("0");
+                    let zero = doc.keyed(zero, key, limit);
+                    doc.push(bulk, zero);
+                }
+            }
+        }
+    }
 }

@@ -1,0 +1,129 @@
+//! A list: its envelope, the filter that was asked, and each resource in it.
+
+use super::{
+    discovery, discovery_schemas, filter_ignored, list_bare, list_counts, list_key_case, list_schemas_missing,
+    lookup::{Lookup, Verdict},
+    password_echo,
+    query::Place,
+    scim11_translate,
+    walk::{self, Env},
+};
+use crate::{
+    json::{Doc, Kind, Node},
+    quirk::{Cx, Direction, Id, Mode},
+    scim::{Attrs, name, urn},
+};
+
+/// Whether an object that answers a query is a list.
+pub(crate) fn is_list(doc: &Doc<'_>, object: Node, place: Place<'_>) -> bool {
+    doc.get(object, name::RESOURCES).is_some()
+        || doc.get(object, name::TOTAL_RESULTS).is_some()
+        || list_schemas_missing::names(doc, object, name::SCHEMAS, urn::LIST_RESPONSE)
+        || discovery::items(doc, object, place).is_some()
+}
+
+/// Repairs a list with an envelope.
+pub(crate) fn enveloped(cx: &mut Cx<'_>, doc: &mut Doc<'_>, list: Node, mut env: Env<'_>) {
+    let place = env.ask.place;
+    list_key_case::fix(cx, doc, list);
+    discovery::fix_key(cx, doc, list, place);
+    env.old_list = scim11_translate::is_old(doc, list);
+    if env.old_list && cx.plan.mode(Direction::Response, Id::Scim11Translate) != Mode::Off {
+        scim11_translate::schemas(cx, doc, list, urn::LIST_RESPONSE);
+    }
+    list_schemas_missing::fix(cx, doc, list);
+    list_counts::fix(cx, doc, list, env.ask);
+    let Some(resources) = doc.get(list, name::RESOURCES).filter(|&resources| doc.kind(resources) == Kind::Array) else {
+        return;
+    };
+    if let Some(lookup) = lookup(cx, env)
+        && list_counts::states_to_be_whole(doc, list, env.ask)
+        && filter_ignored::fix(cx, doc, resources, &lookup)
+    {
+        list_counts::recount(doc, list);
+    }
+    items(cx, doc, resources, env);
+}
+
+/// Repairs a bare array where a list was asked for.
+pub(crate) fn bare_array(cx: &mut Cx<'_>, doc: &mut Doc<'_>, array: Node, env: Env<'_>) {
+    let quirk = match env.ask.place {
+        Place::Schemas | Place::ResourceTypes => Id::DiscoveryArray,
+        _ => Id::ListArrayBare,
+    };
+    let resources: Vec<Node> = doc.children(array).collect();
+    let is_sound = list_bare::is_whole(env.ask, resources.len())
+        && resources.iter().all(|&item| doc.kind(item) == Kind::Object)
+        && !contradicts(cx, doc, &resources, env);
+    if is_sound {
+        if cx.may(quirk, || doc.pointer(array)) {
+            finish(cx, doc, array, env);
+        }
+        return;
+    }
+    cx.report(quirk, || doc.pointer(array));
+    if env.ask.place.kind().is_some() {
+        for resource in resources.into_iter().filter(|&item| doc.kind(item) == Kind::Object).collect::<Vec<_>>() {
+            password_echo::strip(cx, doc, resource);
+        }
+    }
+}
+
+/// Repairs a bare resource where a filter was asked.
+pub(crate) fn bare_object(cx: &mut Cx<'_>, doc: &mut Doc<'_>, resource: Node, env: Env<'_>) {
+    let is_sound = env.ask.is_from_the_start() && !contradicts(cx, doc, &[resource], env);
+    if !is_sound {
+        cx.report(Id::ListSingleObject, || doc.pointer(resource));
+        password_echo::strip(cx, doc, resource);
+    } else if cx.may(Id::ListSingleObject, || doc.pointer(resource)) {
+        let array = doc.wrap_in_array(resource);
+        finish(cx, doc, array, env);
+    }
+}
+
+fn finish(cx: &mut Cx<'_>, doc: &mut Doc<'_>, array: Node, env: Env<'_>) {
+    if let Some(lookup) = lookup(cx, env) {
+        filter_ignored::fix(cx, doc, array, &lookup);
+    }
+    items(cx, doc, array, env);
+    list_bare::wrap(doc, array);
+}
+
+fn items(cx: &mut Cx<'_>, doc: &mut Doc<'_>, resources: Node, env: Env<'_>) {
+    let mut next = doc.first(resources);
+    while let Some(item) = next {
+        next = doc.next(item);
+        match env.ask.place {
+            Place::Schemas => discovery_schemas::fix(cx, doc, item, env.bases),
+            Place::ResourceTypes => discovery_schemas::meta_location(cx, doc, item, env.bases),
+            Place::OtherCollection => {}
+            place => walk::in_list(cx, doc, item, place.kind(), env),
+        }
+    }
+}
+
+/// The filter that was asked, if its outcome can be told. At the base the attribute of either type is meant.
+fn lookup(cx: &Cx<'_>, env: Env<'_>) -> Option<Lookup> {
+    let filter = env.ask.filter.as_deref()?;
+    let attrs = |endpoint: &str| cx.plan.registry().resource_type(endpoint).map(|kind| &kind.attrs);
+    let of = |attrs: Option<&Attrs>| Lookup::of(filter, attrs?);
+    match env.ask.place {
+        Place::Collection(kind) => Lookup::of(filter, &kind.attrs),
+        Place::Root => of(attrs("Users")).or_else(|| of(attrs("Groups"))),
+        _ => None,
+    }
+}
+
+/// Whether the app has ignored the filter and nothing is done about that.
+fn contradicts(cx: &mut Cx<'_>, doc: &Doc<'_>, resources: &[Node], env: Env<'_>) -> bool {
+    if cx.fixes(Id::FilterIgnored) {
+        return false;
+    }
+    let Some(lookup) = lookup(cx, env) else { return false };
+    let is_other = |resource: &Node| lookup.judge(doc, *resource) == Verdict::Other;
+    let other = resources.iter().find(|resource| is_other(resource));
+    if let Some(resource) = other {
+        cx.report(Id::FilterIgnored, || doc.pointer(*resource));
+    }
+    other.is_some()
+}

@@ -1,0 +1,295 @@
+//! The walk over one resource: types, names and references by the schema, then what the resource as a whole lacks.
+//!
+//! Most members are right, and for them a walk costs a look-up and a comparison of kinds; what mends is kept out of
+//! line. Members without a known attribute are never looked into.
+
+use super::{
+    attr_case, attribute_selection, bool_string, dates, ext_flat_key, id_from_location, id_number,
+    location::{self, Bases, Subject},
+    manager_string, meta_missing, multivalue, password_echo, primary_duplicate,
+    query::Ask,
+    schemas_extension_missing, schemas_missing, schemas_string, scim11_translate, version_number,
+};
+use crate::{
+    json::{Doc, Kind, Node},
+    quirk::{Cx, Direction, Id, Mode},
+    scim::{Attr, Attrs, ResourceType, Type, name, urn},
+};
+
+/// What a resource is judged by beside its own members.
+#[derive(Clone, Copy)]
+pub(crate) struct Env<'e> {
+    /// What was asked.
+    pub(crate) ask: &'e Ask<'e>,
+    /// The two names of the base.
+    pub(crate) bases: Bases<'e>,
+    /// Whether the status is 201.
+    pub(crate) created: bool,
+    /// Whether the list around it names schemas of SCIM 1.1.
+    pub(crate) old_list: bool,
+}
+
+/// Repairs an object in a list. The type is that of the endpoint; at the base it is what `meta.resourceType` says.
+pub(crate) fn in_list(cx: &mut Cx<'_>, doc: &mut Doc<'_>, item: Node, kind: Option<&ResourceType>, env: Env<'_>) {
+    if doc.kind(item) != Kind::Object {
+        return;
+    }
+    match kind {
+        Some(kind) => resource(cx, doc, item, kind, env, Role::InList),
+        None => match stated_kind(cx, doc, item) {
+            Some(kind) => resource(cx, doc, item, kind, env, Role::InList),
+            None => password_echo::strip(cx, doc, item),
+        },
+    }
+}
+
+/// Repairs a resource that is the whole answer; `header` is the Location as it stands, the result the one it gets.
+pub(crate) fn alone(
+    cx: &mut Cx<'_>,
+    doc: &mut Doc<'_>,
+    at: Node,
+    kind: &ResourceType,
+    env: Env<'_>,
+    header: Option<&str>,
+) -> Option<String> {
+    let mut new = None;
+    resource(cx, doc, at, kind, env, Role::Alone { header, new: &mut new });
+    new
+}
+
+enum Role<'h> {
+    Alone { header: Option<&'h str>, new: &'h mut Option<String> },
+    InList,
+}
+
+fn stated_kind<'p>(cx: &Cx<'p>, doc: &Doc<'_>, resource: Node) -> Option<&'p ResourceType> {
+    let meta = doc.get(resource, name::META)?;
+    let stated = doc.string(doc.get(meta, name::RESOURCE_TYPE)?)?;
+    cx.plan.registry().resource_type_named(&stated)
+}
+
+fn resource(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, env: Env<'_>, role: Role<'_>) {
+    prepare(cx, doc, at, kind, env.old_list);
+    let seen = members_of(cx, doc, at, kind, env.bases);
+    let in_list = matches!(role, Role::InList);
+    schemas(cx, doc, at, kind, env.ask, &seen, in_list);
+    let meta_is_missing = match seen.meta {
+        Some(meta) => doc.kind(meta) == Kind::Null,
+        None => doc.find(at, "meta").is_none(),
+    };
+    let adds_meta = meta_is_missing && !env.ask.keeps_out("meta");
+    match role {
+        Role::InList if adds_meta => meta_missing::fix(cx, doc, at, kind, None),
+        Role::InList => {}
+        Role::Alone { header, new } => {
+            let has_id = doc.get(at, name::ID).is_some_and(|id| doc.kind(id) != Kind::Null);
+            if env.created && !has_id && (doc.get(at, name::ID).is_some() || doc.find(at, "id").is_none()) {
+                if let Some(header) = header {
+                    id_from_location::fix(cx, doc, at, header, kind);
+                }
+            }
+            let fills_meta = !env.ask.keeps_out("meta");
+            let subject = Subject { resource: at, kind, bases: env.bases, created: env.created, fills_meta };
+            if adds_meta {
+                let uri = if env.created { header.map(str::to_owned).or_else(|| subject.uri(doc)) } else { None };
+                meta_missing::fix(cx, doc, at, kind, uri.as_deref());
+            }
+            *new = subject.settle(cx, doc, header);
+        }
+    }
+    if env.ask.is_limited() {
+        attribute_selection::fix(cx, doc, at, env.ask);
+    } else if *kind.urn == *urn::USER {
+        if !seen.active {
+            cx.report(Id::ActiveMissing, || doc.pointer(at));
+        }
+        if !seen.family_name {
+            cx.report(Id::NameMissing, || doc.pointer(at));
+        }
+    }
+}
+
+/// What has to be in its place before members are known: SCIM 1.1 and fully qualified keys.
+fn prepare(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, old_list: bool) {
+    let mut qualified = false;
+    let mut old = old_list;
+    for member in doc.children(at) {
+        if doc.name(member) == 0 {
+            let key = doc.key(member);
+            if urn::is_urn(&key) {
+                qualified = true;
+                old |= scim11_translate::is_old_key(&key);
+            }
+        }
+    }
+    if (old || scim11_translate::is_old(doc, at)) && cx.plan.mode(Direction::Response, Id::Scim11Translate) != Mode::Off {
+        scim11_translate::resource(cx, doc, at, kind);
+    }
+    if qualified {
+        ext_flat_key::fix(cx, doc, at, kind);
+    }
+}
+
+/// What stands at the top of a resource.
+#[derive(Default)]
+struct Seen {
+    schemas: Option<Node>,
+    meta: Option<Node>,
+    active: bool,
+    family_name: bool,
+}
+
+fn members_of(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, bases: Bases<'_>) -> Seen {
+    let mut seen = Seen::default();
+    let mut next = doc.first(at);
+    while let Some(member) = next {
+        next = doc.next(member);
+        let number = doc.name(member);
+        if password_echo::is_password(doc, member) {
+            password_echo::fix(cx, doc, member);
+            continue;
+        }
+        let Some(attr) = kind.attrs.get(number) else {
+            seen.active |= number == 0 && doc.collides(member) && doc.key(member).eq_ignore_ascii_case("active");
+            continue;
+        };
+        attr_case::fix(cx, doc, member, attr, Id::AttrCase);
+        match number {
+            name::SCHEMAS => seen.schemas = Some(member),
+            name::META => seen.meta = Some(member),
+            name::ACTIVE => seen.active = true,
+            name::NAME => seen.family_name = doc.kind(member) == Kind::Object && doc.get(member, name::FAMILY_NAME).is_some(),
+            _ => {}
+        }
+        value(cx, doc, member, attr, 0, bases);
+    }
+    seen
+}
+
+/// Walks the members of a complex value; its `primary` where that is true.
+fn members(
+    cx: &mut Cx<'_>,
+    doc: &mut Doc<'_>,
+    object: Node,
+    attrs: &Attrs,
+    parent: u16,
+    bases: Bases<'_>,
+) -> Option<Node> {
+    let mut primary = None;
+    let mut next = doc.first(object);
+    while let Some(member) = next {
+        next = doc.next(member);
+        let Some(attr) = attrs.get(doc.name(member)) else { continue };
+        attr_case::fix(cx, doc, member, attr, Id::AttrCase);
+        value(cx, doc, member, attr, parent, bases);
+        if attr.name == name::PRIMARY && doc.kind(member) == Kind::True {
+            primary = Some(member);
+        }
+    }
+    primary
+}
+
+/// One value by its attribute. `parent` is the attribute around it, 0 at the top.
+#[inline]
+fn value(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, attr: &Attr, parent: u16, bases: Bases<'_>) {
+    let kind = doc.kind(at);
+    match (attr.kind, attr.multi_valued, kind) {
+        (Type::Complex, false, Kind::Object) => {
+            members(cx, doc, at, &attr.sub, attr.name, bases);
+        }
+        (Type::Complex, false, Kind::String) if attr.name == name::MANAGER && parent == name::ENTERPRISE_USER => {
+            manager_string::fix(cx, doc, at);
+        }
+        (Type::Complex, true, Kind::Array) => items(cx, doc, at, attr, bases),
+        (Type::Complex, true, Kind::Object) => {
+            if let Some(list) = multivalue::wrap(cx, doc, at) {
+                items(cx, doc, list, attr, bases);
+            }
+        }
+        (Type::Boolean, false, Kind::String | Kind::Number) => bool_string::fix(cx, doc, at),
+        (Type::DateTime, false, Kind::String | Kind::Number) => dates::fix(cx, doc, at),
+        (Type::Boolean | Type::DateTime, true, Kind::Array) => {
+            let items: Vec<Node> = doc.children(at).collect();
+            for item in items {
+                match attr.kind {
+                    Type::Boolean => bool_string::fix(cx, doc, item),
+                    _ => dates::fix(cx, doc, item),
+                }
+            }
+        }
+        (Type::Reference, false, Kind::String) if attr.name == name::REF => {
+            location::fix_value(cx, doc, at, bases, true);
+        }
+        (Type::Reference, false, Kind::String) if attr.name == name::LOCATION && parent == name::META => {
+            location::fix_value(cx, doc, at, bases, false);
+        }
+        (Type::String, false, Kind::Number) => match (parent, attr.name) {
+            (0, name::ID | name::EXTERNAL_ID) | (name::MEMBERS | name::GROUPS, name::VALUE) => id_number::fix(cx, doc, at),
+            (name::META, name::VERSION) => version_number::fix(cx, doc, at),
+            _ => {}
+        },
+        _ => {}
+    }
+}
+
+fn items(cx: &mut Cx<'_>, doc: &mut Doc<'_>, list: Node, attr: &Attr, bases: Bases<'_>) {
+    let mut first_primary = false;
+    let mut next = doc.first(list);
+    while let Some(item) = next {
+        next = doc.next(item);
+        if doc.kind(item) != Kind::Object {
+            multivalue::item(cx, doc, item, attr);
+            continue;
+        }
+        if let Some(primary) = members(cx, doc, item, &attr.sub, attr.name, bases)
+            && std::mem::replace(&mut first_primary, true)
+        {
+            primary_duplicate::fix(cx, doc, primary);
+        }
+    }
+}
+
+fn schemas(
+    cx: &mut Cx<'_>,
+    doc: &mut Doc<'_>,
+    at: Node,
+    kind: &ResourceType,
+    ask: &Ask<'_>,
+    seen: &Seen,
+    in_list: bool,
+) {
+    if schemas_missing::is_blank(doc, seen.schemas) {
+        let collides = seen.schemas.is_none() && doc.find(at, "schemas").is_some();
+        if !collides && !ask.keeps_out("schemas") {
+            schemas_missing::fix(cx, doc, at, kind, in_list);
+        }
+        return;
+    }
+    let Some(mut list) = seen.schemas else { return };
+    if doc.kind(list) == Kind::String {
+        if !schemas_string::fix(cx, doc, list) {
+            return;
+        }
+        let Some(array) = doc.get(at, name::SCHEMAS) else { return };
+        list = array;
+    }
+    if doc.kind(list) != Kind::Array {
+        return;
+    }
+    let mut next = doc.first(at);
+    while let Some(member) = next {
+        next = doc.next(member);
+        if doc.kind(member) == Kind::Object && is_extension(doc, member, kind) {
+            schemas_extension_missing::fix(cx, doc, list, member);
+        }
+    }
+}
+
+/// Whether an object at the top is an extension: by its name, or by its key where that is not known.
+#[inline]
+fn is_extension(doc: &Doc<'_>, member: Node, kind: &ResourceType) -> bool {
+    match kind.attrs.get(doc.name(member)) {
+        Some(attr) => attr.extension,
+        None => urn::is_urn(&doc.key(member)),
+    }
+}
