@@ -28,7 +28,7 @@ pub(crate) fn all() -> Vec<Body> {
         dirty: dirty.to_string().into_bytes(),
         clean: clean.to_string().into_bytes(),
     };
-    let list = |user: &dyn Fn(u32) -> Value, count: Value| {
+    let list = |user: &dyn Fn(u32) -> Value, count: &Value| {
         json!({"schemas": [LIST], "totalResults": count, "startIndex": 1, "itemsPerPage": 100,
                "Resources": (1..=100).map(user).collect::<Vec<_>>()})
     };
@@ -48,8 +48,8 @@ pub(crate) fn all() -> Vec<Body> {
             "GET",
             "/Users?startIndex=1&count=100",
             true,
-            list(&stored, json!("100")),
-            list(&stored, json!(100)),
+            list(&stored, &json!("100")),
+            list(&stored, &json!(100)),
         ),
         body("group-1.7MB", "PATCH", "/Groups/1", false, members("Add", 20_000), members("add", 20_000)),
     ]

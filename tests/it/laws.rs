@@ -209,10 +209,10 @@ fn actives(value: &Value, found: &mut Vec<Value>) {
     };
     match value {
         Value::Object(members) => {
-            if let (Some(path), Some(value)) = (members.get("path").and_then(Value::as_str), members.get("value")) {
-                if is_active(path) {
-                    found.push(value.clone());
-                }
+            if let (Some(path), Some(value)) = (members.get("path").and_then(Value::as_str), members.get("value"))
+                && is_active(path)
+            {
+                found.push(value.clone());
             }
             for (key, value) in members {
                 if is_active(key) {
@@ -381,11 +381,11 @@ proptest! {
     /// Nothing panics, whatever the bytes; and what is forwarded is what serde_json takes.
     #[test]
     fn arbitrary_bytes_do_no_harm(bytes in vec(any::<u8>(), 0..200), target in "[ -~]{0,40}", method in method()) {
-        if let Ok(done) = run(&plan(true), &method, &format!("/{target}"), &bytes) {
-            if !bytes.is_empty() {
-                let body = out(&done, &bytes);
-                prop_assert!(serde_json::from_slice::<Value>(&body).is_ok());
-            }
+        if let Ok(done) = run(&plan(true), &method, &format!("/{target}"), &bytes)
+            && !bytes.is_empty()
+        {
+            let body = out(&done, &bytes);
+            prop_assert!(serde_json::from_slice::<Value>(&body).is_ok());
         }
     }
 

@@ -238,10 +238,8 @@ impl Split {
                     self.remove(doc, member, attr, path, extension);
                 }
             }
-            Kind::String => {
-                if patch_empty_string_clear::clears(doc, cx, member, attr) {
-                    self.remove(doc, member, attr, path, extension);
-                }
+            Kind::String if patch_empty_string_clear::clears(doc, cx, member, attr) => {
+                self.remove(doc, member, attr, path, extension);
             }
             Kind::Object => {
                 if let Some(attr) = attr.filter(|attr| attr.is_single_complex() && !doc.is_empty(member)) {

@@ -41,11 +41,9 @@ fn settle(doc: &mut Doc<'_>, cx: &mut Cx<'_>, object: Node, resource: Option<&Re
         return;
     };
     match doc.kind(list) {
-        Kind::Null => {
-            if cx.may(Id::SchemasMissing, || doc.pointer(list)) {
-                let new = filled(doc, defaults);
-                doc.replace(list, new);
-            }
+        Kind::Null if cx.may(Id::SchemasMissing, || doc.pointer(list)) => {
+            let new = filled(doc, defaults);
+            doc.replace(list, new);
         }
         Kind::Array => {
             uris(doc, cx, list, resource.map(|kind| &*kind.urn));
