@@ -468,7 +468,8 @@ fn mark_gateway(error: &mut Vec<u8>) {
 
 /// Whether an Error bears the mark.
 fn told_by_a_gateway(body: &[u8]) -> bool {
-    body.ends_with(GATEWAY) && body.starts_with(b"{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:Error\"],\"status\":")
+    body.ends_with(GATEWAY)
+        && body.starts_with(b"{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:Error\"],\"status\":")
 }
 
 const GATEWAY: &[u8] = b" }";

@@ -1,4 +1,4 @@
-//! PAGE
+//! `attributes` and `excludedAttributes` without effect.
 
 use std::collections::HashSet;
 
@@ -10,21 +10,69 @@ use crate::{
 };
 
 quirk! {
-    /// PAGE
+    /// `excludedAttributes` has no effect.
+    ///
+    /// Entra reads every group with `excludedAttributes=members`. Where the app sends the members all the same, large
+    /// groups take so long that the request times out, and the group is retried for ever.
+    ///
+    /// What was excluded is taken out of the answer: names in any letter case, with or without their URN;
+    /// `name.givenName` takes the sub-attribute out of the object, `members.display` out of every item. `id` and
+    /// `schemas` are always returned and stay. The app still does its work, so a time-out in the app itself is not
+    /// mended by it. RFC 7644 3.9.
+    ///
+    /// ```scim
+    /// 200 to GET /Groups/7?excludedAttributes=members
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"id":"7","displayName":"Staff",
+    ///  "members":[{"value":"2819"}],"meta":{"resourceType":"Group"}}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Groups/7?excludedAttributes=members
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"id":"7","displayName":"Staff",
+    ///  "meta":{"resourceType":"Group"}}
+    /// ```
     pub static EXCLUDED_ATTRIBUTES_IGNORED = {
         id: "excluded-attributes-ignored",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7644 3.9",
         seen_in: &[Entra],
+        sources: "cloudfoundry/uaa#824, wso2/product-is#8498",
     };
 
-    /// PAGE
+    /// `attributes` has no effect.
+    ///
+    /// A client that asked for `userName` gets everything. Identity providers put up with it; the test suites
+    /// scimverify and scim2-tester do not.
+    ///
+    /// With the switch on, what was asked for is kept beside `id` and `schemas`, and the rest is taken out, members
+    /// unknown to the standard included. Names fold case and may carry their URN; `name.givenName` keeps only that of
+    /// the object, `emails.value` only that of each item. Opt-in, because it drops what a client may have come to rely
+    /// on. RFC 7644 3.9.
+    ///
+    /// ```scim
+    /// # enable: attributes-ignored
+    /// 200 to GET /Groups/7?attributes=displayName
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"id":"7","displayName":"Staff",
+    ///  "members":[{"value":"2819"}],"meta":{"resourceType":"Group"}}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Groups/7?attributes=displayName
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"id":"7","displayName":"Staff"}
+    /// ```
     pub static ATTRIBUTES_IGNORED = {
         id: "attributes-ignored",
         direction: Response,
         risk: OptIn,
         rfc: "RFC 7644 3.9",
+        sources: "https://github.com/limosa-io/scimverify",
     };
 }
 
@@ -158,5 +206,8 @@ fn subs(doc: &Doc<'_>, value: Node, wanted: impl Fn(&Doc<'_>, Node) -> bool) -> 
         Kind::Object => vec![value],
         _ => Vec::new(),
     };
-    holders.into_iter().flat_map(|holder| doc.children(holder).filter(|&m| wanted(doc, m)).collect::<Vec<_>>()).collect()
+    holders
+        .into_iter()
+        .flat_map(|holder| doc.children(holder).filter(|&m| wanted(doc, m)).collect::<Vec<_>>())
+        .collect()
 }

@@ -1,4 +1,4 @@
-//! PAGE
+//! Statuses of bulk operations as numbers.
 
 use crate::{
     json::{Doc, Kind, Node},
@@ -7,12 +7,35 @@ use crate::{
 };
 
 quirk! {
-    /// PAGE
+    /// A bulk answer whose operations have their `status` as a number.
+    ///
+    /// It is a string in BulkResponse as it is in an Error (RFC 7644 3.7.3), and strict SDKs refuse the number.
+    ///
+    /// The number becomes its text, in each operation and in the Error inside it. Nothing else is looked at in a bulk
+    /// answer.
+    ///
+    /// ```scim
+    /// 200 to POST /Bulk
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:BulkResponse"],"Operations":[
+    ///  {"method":"POST","bulkId":"b1","status":400,"response":{
+    ///   "schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":400,"detail":"userName is missing"}}]}
+    /// ```
+    /// ```scim
+    /// 200 to POST /Bulk
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:BulkResponse"],"Operations":[
+    ///  {"method":"POST","bulkId":"b1","status":"400","response":{
+    ///   "schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"400","detail":"userName is missing"}}]}
+    /// ```
     pub static BULK_STATUS_NUMBER = {
         id: "bulk-status-number",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7644 3.7.3",
+        sources: "wso2/product-is#3947",
     };
 }
 

@@ -1,4 +1,4 @@
-//! PAGE
+//! A create that failed on a duplicate and does not say so.
 
 use http::StatusCode;
 
@@ -10,22 +10,70 @@ use crate::{
 };
 
 quirk! {
-    /// PAGE
+    /// 409 on a create without `scimType`.
+    ///
+    /// A duplicate is 409 with `uniqueness` (RFC 7644 3.3). Clients that adopt an existing account, like authentik,
+    /// decide by it.
+    ///
+    /// `uniqueness` is put in where `scimType` is absent, null or empty, on a POST on a collection only: there 409 has
+    /// no other meaning. A `scimType` that is there stays.
+    ///
+    /// ```scim
+    /// 409 to POST /Users
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"409","detail":"name is taken"}
+    /// ```
+    /// ```scim
+    /// 409 to POST /Users
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"409","scimType":"uniqueness",
+    ///  "detail":"name is taken"}
+    /// ```
     pub static CONFLICT_SCIMTYPE_MISSING = {
         id: "conflict-scimtype-missing",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7644 3.3",
         seen_in: &[Authentik],
+        sources: "getsentry/sentry#117860",
     };
 
-    /// PAGE
+    /// 400 or 500 for a duplicate.
+    ///
+    /// It is 409 with `uniqueness` (RFC 7644 3.3). Entra's validator and Okta's SPEC test expect that, and a create
+    /// that fails with 5xx is tried again for days.
+    ///
+    /// With the switch on, 400 or 500 to a POST on a collection becomes 409 with `uniqueness`, replacing another
+    /// `scimType`, if the app's message contains, in any letter case, `already exists`, `not unique`, `duplicate key`
+    /// or `err_email_exists`. The message is `detail`, or what `error-envelope-missing` and `error-plain-text` find,
+    /// all of it; of an HTML page that is at most the title. Opt-in, because it reads words.
+    ///
+    /// ```scim
+    /// # enable: conflict-status
+    /// 500 to POST /Users
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"500",
+    ///  "detail":"Duplicate key value violates users_email_key"}
+    /// ```
+    /// ```scim
+    /// 409 to POST /Users
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"409","scimType":"uniqueness",
+    ///  "detail":"Duplicate key value violates users_email_key"}
+    /// ```
     pub static CONFLICT_STATUS = {
         id: "conflict-status",
         direction: Response,
         risk: OptIn,
         rfc: "RFC 7644 3.3",
         seen_in: &[Okta, Entra],
+        sources: "imulab/go-scim#65, FusionAuth/fusionauth-issues#1776, \
+                  sourcegraph/sourcegraph-public-snapshot#48353, gravitee-io/gravitee-access-management#8290, \
+                  wso2-extensions/identity-inbound-provisioning-scim2#797",
     };
 }
 

@@ -1,4 +1,4 @@
-//! PAGE
+//! Dates that are not xsd:dateTime.
 
 use crate::{
     json::{Doc, Kind, Node},
@@ -6,28 +6,98 @@ use crate::{
 };
 
 quirk! {
-    /// PAGE
+    /// A date as Unix seconds or milliseconds.
+    ///
+    /// A dateTime is text in the form of xsd:dateTime (RFC 7643 2.3.5), and SDKs fail on a number.
+    ///
+    /// A JSON integer becomes `YYYY-MM-DDThh:mm:ssZ`; from 100,000,000,000 on it counts milliseconds, and three digits
+    /// of a fraction are written. Only `meta.created`, `meta.lastModified` and declared attributes. Texts of digits,
+    /// fractions, negative numbers and what lies behind the year 9999 are left.
+    ///
+    /// ```scim
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"2819",
+    ///  "userName":"ada@example.com","meta":{"resourceType":"User","created":1551769414,
+    ///   "lastModified":1551769414007}}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"2819",
+    ///  "userName":"ada@example.com","meta":{"resourceType":"User","created":"2019-03-05T07:03:34Z",
+    ///   "lastModified":"2019-03-05T07:03:34.007Z"}}
+    /// ```
     pub static DATE_EPOCH = {
         id: "date-epoch",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7643 2.3.5",
+        sources: "RFC 7643 2.3.5; no server is named",
     };
 
-    /// PAGE
+    /// A date with a space for the `T`, or an offset without its colon.
+    ///
+    /// `2022-01-26 16:50:48+0530` is how databases print dates; xsd:dateTime (RFC 7643 2.3.5) has
+    /// `2022-01-26T16:50:48+05:30`.
+    ///
+    /// Space and offset are put right, nothing else: the digits stay. A text that is not exactly such a date is left,
+    /// for example one with a zone's name. A zone that is missing is a matter of `date-no-zone`.
+    ///
+    /// ```scim
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"2819",
+    ///  "userName":"ada@example.com","meta":{"resourceType":"User",
+    ///   "created":"2022-01-26 16:50:48.135+0530"}}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"2819",
+    ///  "userName":"ada@example.com","meta":{"resourceType":"User",
+    ///   "created":"2022-01-26T16:50:48.135+05:30"}}
+    /// ```
     pub static DATE_SPACE = {
         id: "date-space",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7643 2.3.5",
+        sources: "slashdevops/idp-scim-sync#30",
     };
 
-    /// PAGE
+    /// A date without a zone.
+    ///
+    /// xsd:dateTime allows it, but then nobody knows which moment is meant: readers take it for their own local time.
+    ///
+    /// With `date-no-zone` or the switch `date-no-zone-utc` on `fix`, a `Z` is appended. Opt-in, because it is the
+    /// operator who has to know that the app means UTC. RFC 7643 2.3.5.
+    ///
+    /// ```scim
+    /// # enable: date-no-zone-utc
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"2819",
+    ///  "userName":"ada@example.com","meta":{"resourceType":"User","created":"2019-02-18T08:03:34"}}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"2819",
+    ///  "userName":"ada@example.com","meta":{"resourceType":"User","created":"2019-02-18T08:03:34Z"}}
+    /// ```
     pub static DATE_NO_ZONE = {
         id: "date-no-zone",
         direction: Response,
         risk: OptIn,
         rfc: "RFC 7643 2.3.5",
+        sources: "wso2/product-is#4455, wso2/product-is#6718, PennState/SCIMple-Identity#69",
     };
 }
 
@@ -120,7 +190,9 @@ fn split(text: &str) -> Option<(&str, Zone<'_>)> {
 fn local_end(text: &[u8]) -> Option<usize> {
     let head = text.first_chunk::<19>()?;
     let number = |from: usize, to: usize| {
-        head[from..to].iter().try_fold(0u32, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u32::from(byte - b'0')))
+        head[from..to]
+            .iter()
+            .try_fold(0u32, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u32::from(byte - b'0')))
     };
     let marks = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
     if marks.iter().any(|&(at, mark)| head[at] != mark) || !matches!(head[10], b'T' | b' ') {
@@ -168,12 +240,7 @@ fn from_epoch(raw: &str) -> Option<String> {
     let (year, month, day) = civil(seconds / 86_400);
     let time = seconds % 86_400;
     let fraction = millis.map(|millis| format!(".{millis:03}")).unwrap_or_default();
-    Some(format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}{fraction}Z",
-        time / 3600,
-        time / 60 % 60,
-        time % 60
-    ))
+    Some(format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}{fraction}Z", time / 3600, time / 60 % 60, time % 60))
 }
 
 /// Year, month and day of a day after 1970-01-01 (Howard Hinnant's `civil_from_days`, for days from 1970 on).
@@ -217,8 +284,16 @@ mod tests {
             assert!(is_zoned(good.as_bytes()), "{good}");
         }
         for bad in [
-            "", "2019-02-18", "2019-02-18T08:03:34", "2019-02-18 08:03:34Z", "2019-02-30T08:03:34Z", "2019-13-01T08:03:34Z",
-            "2019-02-18T24:03:34Z", "2019-02-18T08:03:34+0530", "2019-02-18T08:03:34+15:00", "2019-02-18T08:03:34.Z",
+            "",
+            "2019-02-18",
+            "2019-02-18T08:03:34",
+            "2019-02-18 08:03:34Z",
+            "2019-02-30T08:03:34Z",
+            "2019-13-01T08:03:34Z",
+            "2019-02-18T24:03:34Z",
+            "2019-02-18T08:03:34+0530",
+            "2019-02-18T08:03:34+15:00",
+            "2019-02-18T08:03:34.Z",
         ] {
             assert!(!is_zoned(bad.as_bytes()), "{bad}");
         }

@@ -1,4 +1,4 @@
-//! PAGE
+//! A deletion answered 200.
 
 use super::error_schemas::is_error;
 use crate::{
@@ -7,12 +7,39 @@ use crate::{
 };
 
 quirk! {
-    /// PAGE
+    /// A deletion answered 200, with or without a body.
+    ///
+    /// Deleted is 204 (RFC 7644 3.6), and scim2-tester, suvera and Microsoft's collection of requests insist on it.
+    ///
+    /// It becomes 204, and the body is dropped, unless it tells of a failure: an object with a non-empty `error` or
+    /// `errors`, with `success: false`, or an Error. Such an answer stays as it was sent. One with a usable status
+    /// inside is `error-200`.
+    ///
+    /// ```scim
+    /// 200 to DELETE /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"success":true}
+    /// ```
+    /// ```scim
+    /// 204 to DELETE /Users/2819
+    /// ```
+    ///
+    /// ```scim
+    /// 200 to DELETE /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"success":false,"message":"locked"}
+    /// ```
+    /// ```scim
+    /// unchanged
+    /// ```
     pub static DELETE_200_BODY = {
         id: "delete-200-body",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7644 3.6",
+        sources: "RFC 7644 3.6; no server is named",
     };
 }
 
@@ -26,7 +53,8 @@ pub(crate) fn tells_of_failure(doc: &Doc<'_>, body: Node) -> bool {
             let key = doc.key(member);
             let is = |name: &str| key.eq_ignore_ascii_case(name);
             if is("error") || is("errors") {
-                !matches!(doc.raw(member), "null" | "false" | "\"\"") && !(doc.kind(member).is_container() && doc.is_empty(member))
+                !matches!(doc.raw(member), "null" | "false" | "\"\"")
+                    && !(doc.kind(member).is_container() && doc.is_empty(member))
             } else {
                 is("success")
                     && (doc.kind(member) == Kind::False

@@ -1,4 +1,4 @@
-//! PAGE
+//! Schema definitions that clients refuse.
 
 use super::{
     location::{self, Bases},
@@ -12,38 +12,123 @@ use crate::{
 };
 
 quirk! {
-    /// PAGE
+    /// A schema definition without `schemas`.
+    ///
+    /// It is a resource like others (RFC 7643 7). A Keycloak plug-in and the SDK of suvera refuse the whole server
+    /// without.
+    ///
+    /// The URN of Schema is put in, for each definition of `/Schemas`.
+    ///
+    /// ```scim
+    /// 200 to GET /Schemas/urn:ietf:params:scim:schemas:core:2.0:User
+    /// content-type: application/scim+json
+    ///
+    /// {"id":"urn:ietf:params:scim:schemas:core:2.0:User",
+    ///  "attributes":[{"name":"userName","type":"string","mutability":"readWrite"}]}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Schemas/urn:ietf:params:scim:schemas:core:2.0:User
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Schema"],"id":"urn:ietf:params:scim:schemas:core:2.0:User",
+    ///  "attributes":[{"name":"userName","type":"string","mutability":"readWrite"}]}
+    /// ```
     pub static SCHEMAS_RESOURCE_SCHEMAS_MISSING = {
         id: "schemas-resource-schemas-missing",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7643 7",
+        sources: "apache/directory-scimple#1012, suvera/scim2-sdk#7",
     };
 
-    /// PAGE
+    /// Characteristics in the spelling of Java constants: `READ_WRITE`, `STRING`.
+    ///
+    /// The words of RFC 7643 7 are `readWrite`, `string` and so on; Entra reads them exactly.
+    ///
+    /// `type`, `mutability`, `returned` and `uniqueness` of attributes and sub-attributes get the RFC's spelling, if
+    /// they differ in letter case, `_` and `-` only. Other words, and other members, are left.
+    ///
+    /// ```scim
+    /// 200 to GET /Schemas/urn:ietf:params:scim:schemas:core:2.0:User
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Schema"],"id":"urn:ietf:params:scim:schemas:core:2.0:User",
+    ///  "attributes":[{"name":"userName","type":"STRING","mutability":"READ_WRITE"}]}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Schemas/urn:ietf:params:scim:schemas:core:2.0:User
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Schema"],"id":"urn:ietf:params:scim:schemas:core:2.0:User",
+    ///  "attributes":[{"name":"userName","type":"string","mutability":"readWrite"}]}
+    /// ```
     pub static SCHEMAS_ENUM_CASE = {
         id: "schemas-enum-case",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7643 7",
         seen_in: &[Entra],
+        sources: "wso2/product-is#21742",
     };
 
-    /// PAGE
+    /// Nulls in schema definitions.
+    ///
+    /// Null and absent are the same state (RFC 7643 2.5), but Entra asks for a `/Schemas` without nulls.
+    ///
+    /// They are removed there, at any depth. Nowhere else are nulls removed from answers.
+    ///
+    /// ```scim
+    /// 200 to GET /Schemas/urn:ietf:params:scim:schemas:core:2.0:User
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Schema"],"id":"urn:ietf:params:scim:schemas:core:2.0:User",
+    ///  "description":null,"attributes":[{"name":"userName","type":"string","mutability":"readWrite",
+    ///  "subAttributes":null}]}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Schemas/urn:ietf:params:scim:schemas:core:2.0:User
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Schema"],"id":"urn:ietf:params:scim:schemas:core:2.0:User",
+    ///  "attributes":[{"name":"userName","type":"string","mutability":"readWrite"}]}
+    /// ```
     pub static SCHEMAS_NULL = {
         id: "schemas-null",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7643 2.5",
         seen_in: &[Entra],
+        sources: "https://learn.microsoft.com/en-us/entra/identity/app-provisioning/use-scim-to-provision-users-and-groups",
     };
 
-    /// PAGE
+    /// A boolean attribute announced as a string.
+    ///
+    /// Clients that generate their requests from `/Schemas` then send `"active": "true"`, and so on with every value.
+    ///
+    /// With the switch on, `string` becomes `boolean` for attributes of the core schemas and the enterprise extension
+    /// that are boolean by RFC 7643 8.7.1. Opt-in, because the app may really want the string.
+    ///
+    /// ```scim
+    /// # enable: schemas-type-wrong
+    /// 200 to GET /Schemas/urn:ietf:params:scim:schemas:core:2.0:User
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Schema"],"id":"urn:ietf:params:scim:schemas:core:2.0:User",
+    ///  "attributes":[{"name":"active","type":"string"}]}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Schemas/urn:ietf:params:scim:schemas:core:2.0:User
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Schema"],"id":"urn:ietf:params:scim:schemas:core:2.0:User",
+    ///  "attributes":[{"name":"active","type":"boolean"}]}
+    /// ```
     pub static SCHEMAS_TYPE_WRONG = {
         id: "schemas-type-wrong",
         direction: Response,
         risk: OptIn,
         rfc: "RFC 7643 8.7.1",
+        sources: "limosa-io/laravel-scim-server#114, wso2/product-is#13978",
     };
 }
 

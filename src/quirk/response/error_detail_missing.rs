@@ -1,4 +1,4 @@
-//! PAGE
+//! An Error without words.
 
 use http::StatusCode;
 
@@ -9,13 +9,33 @@ use crate::{
 };
 
 quirk! {
-    /// PAGE
+    /// An Error without `detail`.
+    ///
+    /// It is optional (RFC 7644 3.12), but Okta's SPEC test wants it non-empty on 401 and 404.
+    ///
+    /// In the profile `okta`, the reason phrase is put in where `detail` is absent or null. A `detail` that is there is
+    /// never changed.
+    ///
+    /// ```scim
+    /// # idp: okta
+    /// 404 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"404"}
+    /// ```
+    /// ```scim
+    /// 404 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"404","detail":"Not Found"}
+    /// ```
     pub static ERROR_DETAIL_MISSING = {
         id: "error-detail-missing",
         direction: Response,
         risk: Inferred,
         rfc: "RFC 7644 3.12",
         seen_in: &[Okta],
+        sources: "https://developer.okta.com/docs/guides/scim-provisioning-integration-test/main/",
     };
 }
 

@@ -1,4 +1,4 @@
-//! PAGE
+//! Errors that are no SCIM Error: other envelopes, text, HTML, nothing.
 
 use http::StatusCode;
 
@@ -10,57 +10,184 @@ use crate::{
 };
 
 quirk! {
-    /// PAGE
+    /// An error in the app's own JSON instead of a SCIM Error.
+    ///
+    /// `{"error": ...}`, `{"message": ...}`, problem details, `generalErrors`: Okta's SPEC test and scim2-client ask
+    /// for the Error of RFC 7644 3.12, and an admin console that finds none shows a parser error instead of the reason.
+    ///
+    /// An Error takes its place. `detail` is the first text among `detail`, `message`, `error_description`,
+    /// `errorMessage`, `error` (an object is searched likewise), `title`, `description`, `generalErrors[0].message`,
+    /// `Errors[0].description`: its first line, at most 500 characters; without any, the reason phrase. A `scimType` is
+    /// kept, the rest is not passed on: it is traces and SQL. An object with nothing but `status`, `detail` and
+    /// `scimType` is a matter of `error-schemas-missing`.
+    ///
+    /// ```scim
+    /// 400 to POST /Users
+    /// content-type: application/scim+json
+    ///
+    /// {"error":{"code":17,"message":"userName is missing\n  at users.js:7"}}
+    /// ```
+    /// ```scim
+    /// 400 to POST /Users
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"400",
+    ///  "detail":"userName is missing"}
+    /// ```
     pub static ERROR_ENVELOPE_MISSING = {
         id: "error-envelope-missing",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7644 3.12",
         seen_in: &[Okta],
+        sources: "Metatavu/keycloak-scim-server#109, FusionAuth/fusionauth-issues#3307, \
+                  grokability/snipe-it#13253, pond/scimitar#124",
     };
 
-    /// PAGE
+    /// An error as plain text.
+    ///
+    /// Okta parses every body as JSON, and its admin console shows the parser's complaint instead of the reason.
+    ///
+    /// The first line that is not blank becomes the `detail` of an Error (RFC 7644 3.12), at most 500 characters. So
+    /// does a JSON string as the whole body, and JSON that is broken.
+    ///
+    /// ```scim
+    /// 400 to PATCH /Groups/7
+    /// content-type: text/plain
+    ///
+    /// Unsupported path: members
+    ///   at groups.py:17
+    /// ```
+    /// ```scim
+    /// 400 to PATCH /Groups/7
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"400",
+    ///  "detail":"Unsupported path: members"}
+    /// ```
     pub static ERROR_PLAIN_TEXT = {
         id: "error-plain-text",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7644 3.12",
         seen_in: &[Okta],
+        sources: "Metatavu/keycloak-scim-server#100",
     };
 
-    /// PAGE
+    /// An error as an HTML page.
+    ///
+    /// Such pages come from frameworks, routers and gateways. Okta shows a parser error for them, Entra a piece of
+    /// HTML.
+    ///
+    /// An Error (RFC 7644 3.12) takes its place. Its `detail` is the page's title if that names the status code and has
+    /// at most 100 characters, else the reason phrase: debug pages put exceptions into titles. A body is HTML if it
+    /// begins with `<`, or is labelled so, and is no JSON. A page under a status of success is left as it is.
+    ///
+    /// ```scim
+    /// 502 to GET /Users
+    /// content-type: text/html
+    ///
+    /// <html><head><title>502 Bad&nbsp;Gateway</title></head></html>
+    /// ```
+    /// ```scim
+    /// 502 to GET /Users
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"502",
+    ///  "detail":"502 Bad Gateway"}
+    /// ```
     pub static ERROR_HTML = {
         id: "error-html",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7644 3.12",
         seen_in: &[Okta, Entra],
+        sources: "goauthentik/authentik#25837, wso2/product-is#12830",
     };
 
-    /// PAGE
+    /// An error without a body.
+    ///
+    /// Okta's SPEC test reads `schemas`, `detail` and `status` of every error (RFC 7644 3.12).
+    ///
+    /// The body becomes an Error with the reason phrase as `detail`; headers such as Allow stay. The answer to HEAD has
+    /// no body and gets none.
+    ///
+    /// ```scim
+    /// 405 to POST /Users
+    /// allow: GET
+    /// ```
+    /// ```scim
+    /// 405 to POST /Users
+    /// content-type: application/scim+json
+    /// allow: GET
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"405",
+    ///  "detail":"Method Not Allowed"}
+    /// ```
     pub static ERROR_EMPTY_BODY = {
         id: "error-empty-body",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7644 3.12",
         seen_in: &[Okta],
+        sources: "goauthentik/authentik#20764",
     };
 
-    /// PAGE
+    /// An Error that stands under another key.
+    ///
+    /// `{"status": "404", "response": {Error}}` failed Okta's test: the Error is the whole body (RFC 7644 3.12).
+    ///
+    /// The Error takes the place of what stands around it. It is known by its URN.
+    ///
+    /// ```scim
+    /// 404 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"code":404,"response":{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],
+    ///  "status":"404","detail":"no such user"}}
+    /// ```
+    /// ```scim
+    /// 404 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],
+    ///  "status":"404","detail":"no such user"}
+    /// ```
     pub static ERROR_NESTED = {
         id: "error-nested",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7644 3.12",
         seen_in: &[Okta],
+        sources: "simpleidserver/SimpleIdServer#227",
     };
 
-    /// PAGE
+    /// An error in the form of SCIM 1.1.
+    ///
+    /// `{"Errors": [{"description": ..., "code": ...}]}` was right in SCIM 1.1; clients of 2.0 find no `detail` in it.
+    ///
+    /// It becomes an Error (RFC 7644 3.12) with the first description as `detail`, else the reason phrase. The HTTP
+    /// status counts, not the code.
+    ///
+    /// ```scim
+    /// 404 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"Errors":[{"description":"no such user","code":"404"}]}
+    /// ```
+    /// ```scim
+    /// 404 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"404",
+    ///  "detail":"no such user"}
+    /// ```
     pub static SCIM11_ERROR = {
         id: "scim11-error",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7644 3.12",
+        sources: "https://developer.okta.com/docs/reference/scim/scim-11/, jelhub/scimgateway",
     };
 }
 
@@ -89,9 +216,7 @@ impl Told {
     /// What a JSON value tells.
     pub(crate) fn of_json(doc: &Doc<'_>, value: Node) -> Self {
         match doc.kind(value) {
-            Kind::String => {
-                Self::message(Id::ErrorPlainText, doc.string(value).map(|text| text.into_owned()))
-            }
+            Kind::String => Self::message(Id::ErrorPlainText, doc.string(value).map(|text| text.into_owned())),
             Kind::Object if is_scim11(doc, value) => {
                 let description = scim11_item(doc, value).and_then(|item| text_of(doc, item, "description"));
                 Self::message(Id::Scim11Error, description)
@@ -104,13 +229,13 @@ impl Told {
         }
     }
 
-    /// What a body tells that is no JSON. A page is no message of the app's: its title counts only if it names the
-    /// status, since debug pages put exception texts there.
+    /// What a body tells that is no JSON. The title of a page counts only if it names the status, since debug pages put
+    /// exception texts there; the rest of a page never does.
     pub(crate) fn of_text(text: &str, is_labelled_html: bool, http: StatusCode) -> Self {
         let text = text.trim_start_matches('\u{feff}');
         if is_labelled_html || text.trim_start().starts_with('<') {
             let detail = title(text).filter(|title| is_harmless(title, http));
-            return Self { quirk: Id::ErrorHtml, message: None, detail, scim_type: None };
+            return Self { quirk: Id::ErrorHtml, message: detail.clone(), detail, scim_type: None };
         }
         if text.trim().is_empty() {
             return Self::NOTHING;
@@ -165,7 +290,9 @@ fn candidate(doc: &Doc<'_>, object: Node, depth: u32) -> Option<String> {
             return Some(message);
         }
     }
-    let first = |list: &str| doc.find(object, list).filter(|&list| doc.kind(list) == Kind::Array).and_then(|list| doc.first(list));
+    let first = |list: &str| {
+        doc.find(object, list).filter(|&list| doc.kind(list) == Kind::Array).and_then(|list| doc.first(list))
+    };
     first("generalErrors")
         .and_then(|item| text_of(doc, item, "message"))
         .or_else(|| first("Errors").and_then(|item| text_of(doc, item, "description")))
@@ -183,9 +310,10 @@ fn text_of(doc: &Doc<'_>, object: Node, key: &str) -> Option<String> {
 /// `{"Errors": [{"description": .., "code": ..}]}` and nothing beside it but `schemas`.
 fn is_scim11(doc: &Doc<'_>, object: Node) -> bool {
     let of_11 = doc.children(object).all(|member| matches!(doc.name(member), name::ERRORS | name::SCHEMAS));
-    of_11 && scim11_item(doc, object).is_some_and(|item| {
-        doc.kind(item) == Kind::Object && ["description", "code"].iter().any(|key| doc.find(item, key).is_some())
-    })
+    of_11
+        && scim11_item(doc, object).is_some_and(|item| {
+            doc.kind(item) == Kind::Object && ["description", "code"].iter().any(|key| doc.find(item, key).is_some())
+        })
 }
 
 fn scim11_item(doc: &Doc<'_>, object: Node) -> Option<Node> {
@@ -312,7 +440,10 @@ mod tests {
         assert_eq!(told(r#"{"Errors":[{"code":"404"}]}"#).quirk, Id::Scim11Error);
         assert_eq!(told(r#""text""#).quirk, Id::ErrorPlainText);
         assert_eq!(told(r#"{"message":"x","scimType":"tooMany"}"#).scim_type.as_deref(), Some("tooMany"));
-        assert_eq!(told(&format!("{{\"message\":\"{}\"}}", "é".repeat(600))).detail.map(|d| d.chars().count()), Some(500));
+        assert_eq!(
+            told(&format!("{{\"message\":\"{}\"}}", "é".repeat(600))).detail.map(|d| d.chars().count()),
+            Some(500)
+        );
     }
 
     #[test]
@@ -320,7 +451,10 @@ mod tests {
         let long = format!("<title>404 {}</title>", "x".repeat(100));
         for (page, detail) in [
             ("<html><head><title>404 Not Found</title></head>", Some("404 Not Found")),
-            ("<!doctype html>\n<TITLE data-x=\"1\">\n Error&nbsp;404 &ndash; not&#32;found\n</TITLE>", Some("Error 404 – not found")),
+            (
+                "<!doctype html>\n<TITLE data-x=\"1\">\n Error&nbsp;404 &ndash; not&#32;found\n</TITLE>",
+                Some("Error 404 – not found"),
+            ),
             ("<title>DoesNotExist at /scim/Users/1</title>", None),
             ("<title>Error 4041</title>", None),
             ("<title>500</title>", None),

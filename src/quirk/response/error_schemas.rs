@@ -1,4 +1,4 @@
-//! PAGE
+//! An Error that does not name its schema.
 
 use super::{
     list_schemas_missing::names,
@@ -12,22 +12,62 @@ use crate::{
 };
 
 quirk! {
-    /// PAGE
+    /// An Error without `schemas`.
+    ///
+    /// Okta's SPEC test and scim2-client want the URN of Error (RFC 7644 3.12).
+    ///
+    /// An error body that has `detail` or `scimType`, and nothing beside them but `status`, gets it. Any other object
+    /// without it is the app's own envelope (`error-envelope-missing`).
+    ///
+    /// ```scim
+    /// 404 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"status":"404","detail":"no such user"}
+    /// ```
+    /// ```scim
+    /// 404 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],
+    ///  "status":"404","detail":"no such user"}
+    /// ```
     pub static ERROR_SCHEMAS_MISSING = {
         id: "error-schemas-missing",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7644 3.12",
         seen_in: &[Okta],
+        sources: "getsentry/sentry#45484",
     };
 
-    /// PAGE
+    /// An Error that has `schema` in place of `schemas`.
+    ///
+    /// AWS IAM Identity Center answers so. Clients look for `schemas` (RFC 7644 3.12).
+    ///
+    /// The member gets its right name, if it holds the URN of Error. Other members stay.
+    ///
+    /// ```scim
+    /// 404 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schema":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"404",
+    ///  "detail":"no such user","requestId":"88d9c6f3"}
+    /// ```
+    /// ```scim
+    /// 404 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"404",
+    ///  "detail":"no such user","requestId":"88d9c6f3"}
+    /// ```
     pub static ERROR_SCHEMA_KEY = {
         id: "error-schema-key",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7644 3.12",
         seen_in: &[Okta],
+        sources: "slashdevops/idp-scim-sync#30",
     };
 }
 
@@ -47,9 +87,9 @@ pub(crate) fn is_error_without_schemas(doc: &Doc<'_>, object: Node) -> bool {
         && (has(name::DETAIL) || has(name::SCIM_TYPE))
         && is_text_or_null(name::DETAIL)
         && is_text_or_null(name::SCIM_TYPE)
-        && doc.children(object).all(|member| {
-            matches!(doc.name(member), name::SCHEMAS | name::STATUS | name::DETAIL | name::SCIM_TYPE)
-        })
+        && doc
+            .children(object)
+            .all(|member| matches!(doc.name(member), name::SCHEMAS | name::STATUS | name::DETAIL | name::SCIM_TYPE))
 }
 
 /// Gives an Error its `schemas`.

@@ -1,4 +1,4 @@
-//! PAGE
+//! The `status` of an Error.
 
 use http::StatusCode;
 
@@ -9,30 +9,85 @@ use crate::{
 };
 
 quirk! {
-    /// PAGE
+    /// The `status` of an Error as a number.
+    ///
+    /// It is a string (RFC 7644 3.12). Okta's SPEC test compares it as one, and strict SDKs refuse the number.
+    ///
+    /// It becomes the text of the HTTP status.
+    ///
+    /// ```scim
+    /// 404 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":404,"detail":"no such user"}
+    /// ```
+    /// ```scim
+    /// 404 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"404","detail":"no such user"}
+    /// ```
     pub static ERROR_STATUS_NUMBER = {
         id: "error-status-number",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7644 3.12",
         seen_in: &[Okta],
+        sources: "limosa-io/laravel-scim-server#114, getsentry/sentry#117870",
     };
 
-    /// PAGE
+    /// An Error without `status`.
+    ///
+    /// It is required (RFC 7644 3.12), and Okta's SPEC test reads it.
+    ///
+    /// The text of the HTTP status is put in, also for null and an empty text.
+    ///
+    /// ```scim
+    /// 404 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"detail":"no such user"}
+    /// ```
+    /// ```scim
+    /// 404 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"404","detail":"no such user"}
+    /// ```
     pub static ERROR_STATUS_MISSING = {
         id: "error-status-missing",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7644 3.12",
         seen_in: &[Okta],
+        sources: "limosa-io/laravel-scim-server#114, getsentry/sentry#117870",
     };
 
-    /// PAGE
+    /// The `status` of an Error is not the status of the answer.
+    ///
+    /// The body says 500, HTTP says 404: clients decide by either (RFC 7644 3.12).
+    ///
+    /// HTTP wins, since everything on the way has acted on it. An Error under a status of success is a matter of
+    /// `error-200`.
+    ///
+    /// ```scim
+    /// 404 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"500","detail":"no such user"}
+    /// ```
+    /// ```scim
+    /// 404 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"404","detail":"no such user"}
+    /// ```
     pub static ERROR_STATUS_MISMATCH = {
         id: "error-status-mismatch",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7644 3.12",
+        sources: "sourcegraph/sourcegraph-public-snapshot#48353",
     };
 }
 

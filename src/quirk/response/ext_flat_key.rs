@@ -1,4 +1,4 @@
-//! PAGE
+//! Fully qualified names as keys.
 
 use std::borrow::Cow;
 
@@ -10,12 +10,39 @@ use crate::{
 };
 
 quirk! {
-    /// PAGE
+    /// Fully qualified attribute names as keys at the top of a resource.
+    ///
+    /// `"urn:...:User:department": "Sales"` is how a path names the attribute; in JSON it is a member of the object
+    /// under the extension's URN (RFC 7643 3.3). Clients do not find it.
+    ///
+    /// The member moves there; behind the core URN it moves to the top. A key is split only behind a known URN:
+    /// enterprise, a declared schema, or one listed in the body's `schemas`. If the target is there already, the member
+    /// is left and counted.
+    ///
+    /// ```scim
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User",
+    ///   "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"],"id":"2819","userName":"ada@example.com",
+    ///  "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department":"Sales",
+    ///  "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:division":"North","meta":{"resourceType":"User"}}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User",
+    ///   "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"],"id":"2819","userName":"ada@example.com",
+    ///  "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"Sales","division":"North"},
+    ///  "meta":{"resourceType":"User"}}
+    /// ```
     pub static EXT_FLAT_KEY = {
         id: "ext-flat-key",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7643 3.3",
+        sources: "RFC 7643 3.3; the twin of a request that Entra sends",
     };
 }
 
@@ -27,7 +54,11 @@ pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, resource: Node, kind: &Res
     while let Some(member) = next {
         next = doc.next(member);
         let key = doc.key(member).into_owned();
-        if doc.name(member) != 0 || doc.collides(member) || !urn::is_urn(&key) || password_echo::is_password(doc, member) {
+        if doc.name(member) != 0
+            || doc.collides(member)
+            || !urn::is_urn(&key)
+            || password_echo::is_password(doc, member)
+        {
             continue;
         }
         let Some((schema, attr)) = cut(cx, &listed, &key) else { continue };
@@ -49,15 +80,7 @@ pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, resource: Node, kind: &Res
     }
 }
 
-fn place(
-    cx: &Cx<'_>,
-    doc: &mut Doc<'_>,
-    member: Node,
-    target: Target,
-    kind: &ResourceType,
-    schema: &str,
-    attr: &str,
-) {
+fn place(cx: &Cx<'_>, doc: &mut Doc<'_>, member: Node, target: Target, kind: &ResourceType, schema: &str, attr: &str) {
     let attrs = match target {
         Target::Resource => Some(&kind.attrs),
         _ => kind.attrs.find(schema).map(|extension| &extension.sub),

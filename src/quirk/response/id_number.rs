@@ -1,4 +1,4 @@
-//! PAGE
+//! Ids as numbers.
 
 use crate::{
     json::{Doc, Node},
@@ -6,13 +6,36 @@ use crate::{
 };
 
 quirk! {
-    /// PAGE
+    /// `id` as a number, as databases have it.
+    ///
+    /// JumpCloud refuses a JSON integer as `id`, and JavaScript clients lose the last digits of one above 2^53: later
+    /// requests then go to somebody else, or to nobody.
+    ///
+    /// An integer in `id`, `externalId`, and the `value` of `members` and `groups` becomes its text, digit for digit.
+    /// Numbers with a fraction or an exponent are left and counted. Other string attributes are left. RFC 7643 2.2,
+    /// 3.1.
+    ///
+    /// ```scim
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":9007199254740993,"externalId":42,
+    ///  "userName":"ada@example.com","groups":[{"value":7}],"meta":{"resourceType":"User"}}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"9007199254740993","externalId":"42",
+    ///  "userName":"ada@example.com","groups":[{"value":"7"}],"meta":{"resourceType":"User"}}
+    /// ```
     pub static ID_NUMBER = {
         id: "id-number",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7643 2.2, 3.1",
         seen_in: &[Jumpcloud],
+        sources: "limosa-io/laravel-scim-server#40",
     };
 }
 

@@ -1,4 +1,4 @@
-//! PAGE
+//! The three counts of a list.
 
 use super::{list_resources_null, query::Ask};
 use crate::{
@@ -8,49 +8,186 @@ use crate::{
 };
 
 quirk! {
-    /// PAGE
+    /// `totalResults`, `startIndex` or `itemsPerPage` as a string.
+    ///
+    /// Okta compares `totalResults` with a number, and an import that adds up strings stops after the first page.
+    ///
+    /// Text that is a non-negative integer becomes that number. Other text stays and is counted. RFC 7644 3.4.2.4.
+    ///
+    /// ```scim
+    /// 200 to GET /Users?startIndex=1&count=2
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":"0",
+    ///  "startIndex":"1","itemsPerPage":"0","Resources":[]}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Users?startIndex=1&count=2
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,
+    ///  "startIndex":1,"itemsPerPage":0,"Resources":[]}
+    /// ```
+    ///
+    /// ```scim
+    /// 200 to GET /Users?startIndex=1&count=2
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":"many",
+    ///  "startIndex":1,"itemsPerPage":0,"Resources":[]}
+    /// ```
+    /// ```scim
+    /// unchanged
+    /// ```
     pub static LIST_COUNTS_STRING = {
         id: "list-counts-string",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7644 3.4.2.4",
         seen_in: &[Okta],
+        sources: "https://developer.okta.com/docs/api/openapi/okta-scim/guides/scim-20/, scimmyjs/scimmy#22",
     };
 
-    /// PAGE
+    /// A list without `totalResults`, `startIndex` or `itemsPerPage`.
+    ///
+    /// Okta's SPEC test and Entra's validator ask for all three. `itemsPerPage` becomes the number of resources
+    /// returned, `startIndex` the index that was asked for, or 1.
+    ///
+    /// `totalResults` is filled in only where the answer provably holds everything: the request asked neither `count`
+    /// nor a `startIndex` above 1, and a stated `itemsPerPage` is not just the number returned; or the request is a
+    /// lookup (one `eq`) from the start, and fewer than `count` came back. A short page proves nothing (RFC 7644
+    /// 3.4.2.4), and an invented total would end an import early: there it is only counted. Nothing is filled in where
+    /// cursors are used (RFC 9865). After `.search` the request is not known, so only `itemsPerPage` is filled in.
+    ///
+    /// ```scim
+    /// 200 to GET /Groups
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"Resources":[
+    ///  {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"id":"7","displayName":"Staff",
+    ///  "meta":{"resourceType":"Group"}}]}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Groups
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":1,
+    ///  "startIndex":1,"itemsPerPage":1,"Resources":[
+    ///  {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"id":"7","displayName":"Staff",
+    ///  "meta":{"resourceType":"Group"}}]}
+    /// ```
+    ///
+    /// ```scim
+    /// 200 to GET /Groups?startIndex=1&count=50
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"startIndex":1,"itemsPerPage":1,"Resources":[
+    ///  {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"id":"7","displayName":"Staff",
+    ///  "meta":{"resourceType":"Group"}}]}
+    /// ```
+    /// ```scim
+    /// unchanged
+    /// ```
     pub static LIST_COUNTS_MISSING = {
         id: "list-counts-missing",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7644 3.4.2",
         seen_in: &[Okta, Entra],
+        sources: "15five/django-scim2#159, sourcegraph/sourcegraph-public-snapshot#48355",
     };
 
-    /// PAGE
+    /// `startIndex` 0 or null in a list.
+    ///
+    /// Indexes count from 1 (RFC 7644 3.4.2.4). A server that counts from 0 tells so in the envelope, and Entra's
+    /// gallery test compares `startIndex` with the index it asked for.
+    ///
+    /// It becomes the index that was asked for, at least 1. It is left and counted where that is not known: after
+    /// `.search`, and where cursors are used. Whether the app also begins one resource too early cannot be seen from
+    /// one answer.
+    ///
+    /// ```scim
+    /// 200 to GET /Users?startIndex=1&count=5
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,
+    ///  "startIndex":0,"itemsPerPage":0,"Resources":[]}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Users?startIndex=1&count=5
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,
+    ///  "startIndex":1,"itemsPerPage":0,"Resources":[]}
+    /// ```
     pub static LIST_STARTINDEX_ZERO = {
         id: "list-startindex-zero",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7644 3.4.2.4",
         seen_in: &[Entra],
+        sources: "simpleidserver/SimpleIdServer#185, AzureAD/SCIMReferenceCode#28, elimity-com/scim#154",
     };
 
-    /// PAGE
+    /// `itemsPerPage` repeats the page size that was asked for, not the number of resources returned.
+    ///
+    /// Okta's review of integrations blocks on it; Entra does not look. RFC 7644 3.4.2 defines it as the number of
+    /// resources in this page.
+    ///
+    /// It becomes the length of `Resources`, 0 where there is none. The value as stated is still used to judge whether
+    /// an answer without `totalResults` is whole.
+    ///
+    /// ```scim
+    /// 200 to GET /Users?startIndex=101&count=100
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":25,
+    ///  "startIndex":101,"itemsPerPage":100,"Resources":[]}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Users?startIndex=101&count=100
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":25,
+    ///  "startIndex":101,"itemsPerPage":0,"Resources":[]}
+    /// ```
     pub static LIST_ITEMSPERPAGE_MISMATCH = {
         id: "list-itemsperpage-mismatch",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7644 3.4.2",
         seen_in: &[Okta],
+        sources: "15five/django-scim2#208, ory/polis#4054, scimmyjs/scimmy#101",
     };
 
-    /// PAGE
+    /// `totalResults` is the length of the page, so that imports stop after the first one.
+    ///
+    /// `totalResults` is the number of all matches (RFC 7644 3.4.2). A client that has read as many resources as that
+    /// number says asks for no more: users beyond the first page are missing in the import, or are taken for deleted.
+    ///
+    /// Counted, never mended: the true number cannot be known from one answer. It is noted where the total is smaller
+    /// than what lies before and in this page, and where the first page of an unfiltered list is full and the total
+    /// equals it.
+    ///
+    /// ```scim
+    /// 200 to GET /Groups?startIndex=1&count=1
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":1,"startIndex":1,
+    ///  "itemsPerPage":1,
+    ///  "Resources":[{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"id":"7","displayName":"Staff",
+    ///  "meta":{"resourceType":"Group"}}]}
+    /// ```
+    /// ```scim
+    /// unchanged
+    /// ```
     pub static LIST_TOTAL_IS_PAGE = {
         id: "list-total-is-page",
         direction: Response,
         risk: Report,
         rfc: "RFC 7644 3.4.2",
         seen_in: &[Okta],
+        sources: "wso2/product-is#7320, wso2/product-is#13772, better-auth/better-auth#10398",
     };
 }
 
@@ -74,11 +211,8 @@ pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, list: Node, ask: &Ask<'_>)
     }
 }
 
-const COUNTS: [(u16, &str); 3] = [
-    (name::TOTAL_RESULTS, "totalResults"),
-    (name::START_INDEX, "startIndex"),
-    (name::ITEMS_PER_PAGE, "itemsPerPage"),
-];
+const COUNTS: [(u16, &str); 3] =
+    [(name::TOTAL_RESULTS, "totalResults"), (name::START_INDEX, "startIndex"), (name::ITEMS_PER_PAGE, "itemsPerPage")];
 
 /// Whether a list can be judged as whole: what it states is what it holds, from the first resource on, no cursor.
 pub(crate) fn states_to_be_whole(doc: &Doc<'_>, list: Node, ask: &Ask<'_>) -> bool {

@@ -1,4 +1,4 @@
-//! PAGE
+//! An empty list without its array.
 
 use crate::{
     json::{Doc, Kind, Node},
@@ -7,13 +7,36 @@ use crate::{
 };
 
 quirk! {
-    /// PAGE
+    /// An empty list whose `Resources` is null or absent.
+    ///
+    /// RFC 7644 3.4.2 allows to leave it out where `totalResults` is 0, and RFC 7643 2.5 makes null the same. Even so
+    /// Azure has put a job into quarantine over it, Okta's SPEC test failed, and SDKs of Ping and others threw.
+    ///
+    /// With `totalResults` 0 it becomes an empty array. With another total it is left: nothing is known about what is
+    /// missing.
+    ///
+    /// ```scim
+    /// 200 to GET /Users?filter=userName%20eq%20%22ada%40example.com%22
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,
+    ///  "startIndex":1,"itemsPerPage":0,"Resources":null}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Users?filter=userName%20eq%20%22ada%40example.com%22
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,
+    ///  "startIndex":1,"itemsPerPage":0,"Resources":[]}
+    /// ```
     pub static LIST_RESOURCES_NULL = {
         id: "list-resources-null",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7644 3.4.2",
         seen_in: &[Entra, Okta, Ping],
+        sources: "elimity-com/scim#78, elimity-com/scim#127, pingidentity/scim2#233, \
+                  ShiftControl-io/scim-v2-rust#40",
     };
 }
 

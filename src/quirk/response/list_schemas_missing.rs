@@ -1,4 +1,4 @@
-//! PAGE
+//! An envelope that does not name its schema.
 
 use super::{
     schemas_missing::{place, put},
@@ -11,13 +11,34 @@ use crate::{
 };
 
 quirk! {
-    /// PAGE
+    /// A list whose envelope has no `schemas`, or a wrong one.
+    ///
+    /// Entra's validator and Okta's SPEC test ask for the URN of ListResponse, and SDKs choose their parser by it.
+    ///
+    /// An object that answers a query and has `Resources` or `totalResults` is a list; it gets the URN of ListResponse.
+    /// One that names it beside others is left, one that has it as plain text is a matter of `schemas-string`. RFC 7644
+    /// 3.4.2.
+    ///
+    /// ```scim
+    /// 200 to GET /Users
+    /// content-type: application/scim+json
+    ///
+    /// {"totalResults":0,"startIndex":1,"itemsPerPage":0,"Resources":[]}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Users
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
+    ///  "totalResults":0,"startIndex":1,"itemsPerPage":0,"Resources":[]}
+    /// ```
     pub static LIST_SCHEMAS_MISSING = {
         id: "list-schemas-missing",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7644 3.4.2",
         seen_in: &[Entra, Okta],
+        sources: "sourcegraph/sourcegraph-public-snapshot#48355, 15five/django-scim2#159",
     };
 }
 

@@ -1,4 +1,4 @@
-//! PAGE
+//! Where a resource is said to be.
 
 use std::borrow::Cow;
 
@@ -11,36 +11,150 @@ use crate::{
 };
 
 quirk! {
-    /// PAGE
+    /// A created resource without Location, or without `meta.location`.
+    ///
+    /// A 201 must carry both (RFC 7644 3.3). Some clients use `meta.location` for every later call.
+    ///
+    /// Each fills the other. Where both are missing, the URI is base URL, endpoint and `id` as one percent-encoded
+    /// segment. Only on a 201; a `meta` that is not there at all is a matter of `meta-missing`. The header is filled
+    /// also when the request limits the attributes, `meta` is not.
+    ///
+    /// ```scim
+    /// 201 to POST /Groups
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"id":"a/7","displayName":"Staff",
+    ///  "meta":{"resourceType":"Group"}}
+    /// ```
+    /// ```scim
+    /// 201 to POST /Groups
+    /// content-type: application/scim+json
+    /// location: https://scim.example.com/scim/v2/Groups/a%2F7
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"id":"a/7","displayName":"Staff",
+    ///  "meta":{"resourceType":"Group","location":"https://scim.example.com/scim/v2/Groups/a%2F7"}}
+    /// ```
     pub static LOCATION_MISSING = {
         id: "location-missing",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7644 3.3",
+        sources: "https://learn.microsoft.com/en-us/entra/identity/app-provisioning/use-scim-to-provision-users-and-groups",
     };
 
-    /// PAGE
+    /// A relative reference in Location or `meta.location`.
+    ///
+    /// `Users/2819` means nothing to a client that calls whatever `meta.location` says; it is an absolute URI (RFC 7643
+    /// 3.1).
+    ///
+    /// What begins with `/` is resolved against the origin of the base URL, anything else against the base URL. A
+    /// relative `$ref` is legal (RFC 7643 2.3.7) and stays, so does the Location of a redirect.
+    ///
+    /// ```scim
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"2819",
+    ///  "userName":"ada@example.com","meta":{"resourceType":"User","location":"Users/2819"}}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"2819",
+    ///  "userName":"ada@example.com","meta":{"resourceType":"User",
+    ///   "location":"https://scim.example.com/scim/v2/Users/2819"}}
+    /// ```
     pub static LOCATION_RELATIVE = {
         id: "location-relative",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7643 3.1",
+        sources: "elimity-com/scim#172",
     };
 
-    /// PAGE
+    /// The app's own address in Location, `meta.location` or `$ref`.
+    ///
+    /// An app behind a proxy builds its URIs from the address it listens on. Clients that follow them end nowhere, and
+    /// the address tells how the network is built.
+    ///
+    /// The upstream URL as configured becomes the base URL, where it ends or goes on with `/` or `?`. Other hosts and
+    /// other paths of the same host are left, and so are other attributes: a `profileUrl` is the app's business. RFC
+    /// 7643 2.3.7.
+    ///
+    /// ```scim
+    /// 200 to GET /Groups/7
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"id":"7","displayName":"Staff",
+    ///  "members":[{"value":"1","$ref":"http://127.0.0.1:8080/scim/v2/Users/1"}],
+    ///  "meta":{"resourceType":"Group","location":"http://127.0.0.1:8080/scim/v2/Groups/7"}}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Groups/7
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"id":"7","displayName":"Staff",
+    ///  "members":[{"value":"1","$ref":"https://scim.example.com/scim/v2/Users/1"}],
+    ///  "meta":{"resourceType":"Group","location":"https://scim.example.com/scim/v2/Groups/7"}}
+    /// ```
     pub static LOCATION_INTERNAL_HOST = {
         id: "location-internal-host",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7643 2.3.7",
+        sources: "wso2/product-is#7317",
     };
 
-    /// PAGE
+    /// Location and `meta.location` differ.
+    ///
+    /// They name the same resource (RFC 7643 3.1), and scim-sanity compares them.
+    ///
+    /// The one below the base URL wins. If both are, the one that ends in endpoint and `id` does; if that tells
+    /// nothing, both are left. If neither is, both are left too, unless the switch `location-rebuild` is on: then both
+    /// are made from base URL, endpoint and `id`, also where they agree. Opt-in, because the resource may really live
+    /// elsewhere.
+    ///
+    /// ```scim
+    /// 201 to POST /Groups
+    /// content-type: application/scim+json
+    /// location: https://scim.example.com/scim/v2/Groups/7
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"id":"7","displayName":"Staff",
+    ///  "meta":{"resourceType":"Group","location":"https://app.example.org/Groups/7"}}
+    /// ```
+    /// ```scim
+    /// 201 to POST /Groups
+    /// content-type: application/scim+json
+    /// location: https://scim.example.com/scim/v2/Groups/7
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"id":"7","displayName":"Staff",
+    ///  "meta":{"resourceType":"Group","location":"https://scim.example.com/scim/v2/Groups/7"}}
+    /// ```
+    ///
+    /// ```scim
+    /// # enable: location-rebuild
+    /// 201 to POST /Groups
+    /// content-type: application/scim+json
+    /// location: https://app.example.org/Groups/7
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"id":"7","displayName":"Staff",
+    ///  "meta":{"resourceType":"Group","location":"https://app.example.org/Groups/7"}}
+    /// ```
+    /// ```scim
+    /// 201 to POST /Groups
+    /// content-type: application/scim+json
+    /// location: https://scim.example.com/scim/v2/Groups/7
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"id":"7","displayName":"Staff",
+    ///  "meta":{"resourceType":"Group","location":"https://scim.example.com/scim/v2/Groups/7"}}
+    /// ```
     pub static LOCATION_MISMATCH = {
         id: "location-mismatch",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7643 3.1",
+        sources: "wso2/product-is#7317, simpleidserver/SimpleIdServer#825, wso2/charon#127",
     };
 }
 
@@ -71,7 +185,8 @@ impl<'a> Bases<'a> {
     fn public(&self, uri: &str) -> Option<String> {
         let rest = uri.strip_prefix(self.upstream)?;
         let ends = rest.is_empty() || rest.starts_with(['/', '?']);
-        (ends && !self.upstream.is_empty() && uri != self.base && !self.holds(uri)).then(|| format!("{}{rest}", self.base))
+        (ends && !self.upstream.is_empty() && uri != self.base && !self.holds(uri))
+            .then(|| format!("{}{rest}", self.base))
     }
 
     /// The absolute form of a relative reference (RFC 3986 5.2, path only).

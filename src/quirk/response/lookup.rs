@@ -115,7 +115,9 @@ fn want(leaf: &Attr, value: &Value<'_>) -> Option<Want> {
         value => value.text(),
     };
     match leaf.kind {
-        Type::String | Type::Reference | Type::Binary if leaf.case_exact => text.map(|text| Want::Exact(text.into_owned())),
+        Type::String | Type::Reference | Type::Binary if leaf.case_exact => {
+            text.map(|text| Want::Exact(text.into_owned()))
+        }
         Type::String | Type::Reference | Type::Binary => text.map(|text| Want::Folded(fold(&text))),
         Type::Boolean => match value {
             Value::True => Some(Want::Bool(true)),

@@ -1,4 +1,4 @@
-//! PAGE
+//! A resource without `meta`.
 
 use crate::{
     json::{Doc, Node},
@@ -7,12 +7,34 @@ use crate::{
 };
 
 quirk! {
-    /// PAGE
+    /// A resource without `meta`.
+    ///
+    /// SDKs and suvera read `meta.resourceType` and `meta.location`, and fail without (RFC 7643 3.1).
+    ///
+    /// A `meta` that is absent or null becomes one with `resourceType`, and with `location` on a 201. Dates and
+    /// versions are not invented. A `meta` that is there is not extended on reads. None is added to discovery
+    /// documents, where the request limits the attributes, or where the type is not known.
+    ///
+    /// ```scim
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"2819",
+    ///  "userName":"ada@example.com","active":true}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"2819",
+    ///  "userName":"ada@example.com","active":true,"meta":{"resourceType":"User"}}
+    /// ```
     pub static META_MISSING = {
         id: "meta-missing",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7643 3.1",
+        sources: "sourcegraph/sourcegraph-public-snapshot#48432, wso2/product-is#5328",
     };
 }
 

@@ -51,3 +51,6 @@ pub(crate) mod lookup;
 pub(crate) mod query;
 pub(crate) mod schemas_missing;
 pub(crate) mod walk;
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! PAGE
+//! Lists that are none.
 
 use crate::{
     json::{Doc, Kind, Node},
@@ -7,30 +7,93 @@ use crate::{
 };
 
 quirk! {
-    /// PAGE
+    /// A list of strings where objects belong.
+    ///
+    /// `"emails": ["ada@example.com"]`: Okta's SPEC test reads `emails[0].value`, and finds nothing.
+    ///
+    /// Each string becomes `{"value": ...}`, in every known list of objects that has a `value` (RFC 7643 2.4).
+    /// Addresses have none, so theirs are left; so are numbers.
+    ///
+    /// ```scim
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"2819",
+    ///  "userName":"ada@example.com","emails":["ada@example.com"],"meta":{"resourceType":"User"}}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"2819",
+    ///  "userName":"ada@example.com","emails":[{"value":"ada@example.com"}],"meta":{"resourceType":"User"}}
+    /// ```
     pub static MULTIVALUE_STRINGS = {
         id: "multivalue-strings",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7643 2.4, 4.1.2, 4.2",
         seen_in: &[Okta],
+        sources: "wso2/product-is#5328, wso2/product-is#7320",
     };
 
-    /// PAGE
+    /// One object where a list belongs.
+    ///
+    /// `"emails": {"value": ...}` comes from serializers that drop the brackets around a single element (XML mapped to
+    /// JSON does). Okta and every typed SDK expect the array (RFC 7643 2.4).
+    ///
+    /// The object becomes the only element of an array, for every known list of objects. A bare string is left.
+    ///
+    /// ```scim
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"2819",
+    ///  "userName":"ada@example.com","emails":{"value":"ada@example.com"},"meta":{"resourceType":"User"}}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"2819",
+    ///  "userName":"ada@example.com","emails":[{"value":"ada@example.com"}],"meta":{"resourceType":"User"}}
+    /// ```
     pub static MULTIVALUE_OBJECT = {
         id: "multivalue-object",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7643 2.4",
         seen_in: &[Okta],
+        sources: "https://developer.okta.com/docs/concepts/scim/faqs/",
     };
 
-    /// PAGE
+    /// An empty array as an element of a list.
+    ///
+    /// `"addresses": [[]]` is what an empty list becomes in some languages when it is wrapped once too often. Clients
+    /// expect objects in it (RFC 7643 2.4) and fail.
+    ///
+    /// The empty array is dropped. One with content is left and counted: which level is meant cannot be known.
+    ///
+    /// ```scim
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"2819",
+    ///  "userName":"ada@example.com","addresses":[[]],"meta":{"resourceType":"User"}}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"2819",
+    ///  "userName":"ada@example.com","addresses":[],"meta":{"resourceType":"User"}}
+    /// ```
     pub static MULTIVALUE_NESTED_ARRAY = {
         id: "multivalue-nested-array",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7643 2.4",
+        sources: "grokability/snipe-it#19300",
     };
 }
 

@@ -40,13 +40,19 @@ impl<'r> Place<'r> {
     fn of(path: &str, registry: &'r Registry) -> Self {
         let path = path.trim_matches('/');
         let (first, rest) = path.split_once('/').unwrap_or((path, ""));
-        let kind = registry
-            .resource_type(first)
-            .or_else(|| ["Users", "Groups"].iter().find(|e| e.eq_ignore_ascii_case(first)).and_then(|e| registry.resource_type(e)));
+        let kind = registry.resource_type(first).or_else(|| {
+            ["Users", "Groups"].iter().find(|e| e.eq_ignore_ascii_case(first)).and_then(|e| registry.resource_type(e))
+        });
         let is = |name: &str| first.eq_ignore_ascii_case(name);
         match (kind, rest) {
             _ if path.is_empty() => Self::Root,
-            _ if is(".search") => if rest.is_empty() { Self::Search(None) } else { Self::Other },
+            _ if is(".search") => {
+                if rest.is_empty() {
+                    Self::Search(None)
+                } else {
+                    Self::Other
+                }
+            }
             (Some(kind), "") => Self::Collection(kind),
             (Some(kind), ".search") => Self::Search(Some(kind)),
             (Some(kind), id) if !id.contains('/') => Self::Resource(kind),
@@ -212,7 +218,8 @@ fn unescape(text: &str) -> Cow<'_, str> {
 
 /// The bytes that `%XX` stand for; a broken escape stays as it is.
 pub(crate) fn percent_decode(text: &[u8]) -> Vec<u8> {
-    let hex = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16)).and_then(|d| u8::try_from(d).ok());
+    let hex =
+        |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16)).and_then(|d| u8::try_from(d).ok());
     let mut out = Vec::with_capacity(text.len());
     let mut i = 0;
     while let Some(&byte) = text.get(i) {
@@ -237,7 +244,8 @@ mod tests {
     #[test]
     fn facts_are_read_from_the_target() {
         let registry = Registry::rfc();
-        let ask = Ask::of("/Users?filter=userName%20eq+%22a%2Bb%22&count=2&startIndex=-1&attributes=id,,meta", &registry);
+        let ask =
+            Ask::of("/Users?filter=userName%20eq+%22a%2Bb%22&count=2&startIndex=-1&attributes=id,,meta", &registry);
         assert_eq!(ask.filter.as_deref(), Some("userName eq \"a+b\""));
         assert_eq!((ask.count, ask.first(), ask.unclear, ask.is_lookup()), (Some(2), 1, false, true));
         assert_eq!(ask.attributes.len(), 2);

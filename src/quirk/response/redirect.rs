@@ -1,13 +1,28 @@
-//! PAGE
+//! Redirects.
 
 use crate::quirk::quirk;
 
 quirk! {
-    /// PAGE
+    /// A redirect to another path or scheme.
+    ///
+    /// RFC 7644 3.12 knows 307 and 308. Whether an IdP follows one, and whether it sends body and token again, is not
+    /// known; frameworks redirect `/Users` to `/Users/` with 301, and a POST becomes a GET.
+    ///
+    /// The engine only counts it, and puts the public address into its Location (`location-internal-host`). With
+    /// `redirect` on `fix` the proxy follows it towards the app itself: any redirect of a GET, 307 and 308 of a write.
+    ///
+    /// ```scim
+    /// 308 to GET /Users
+    /// location: https://app.example.org/Users
+    /// ```
+    /// ```scim
+    /// unchanged
+    /// ```
     pub static REDIRECT = {
         id: "redirect",
         direction: Response,
         risk: OptIn,
         rfc: "RFC 7644 3.12",
+        sources: "RFC 7644 3.12; no server is named",
     };
 }

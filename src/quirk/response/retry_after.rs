@@ -1,4 +1,4 @@
-//! PAGE
+//! Retry-After that is not in whole seconds.
 
 use std::time::SystemTime;
 
@@ -10,22 +10,66 @@ use http::{
 use crate::quirk::{Cx, Id, quirk};
 
 quirk! {
-    /// PAGE
+    /// Retry-After as a date.
+    ///
+    /// It is legal (RFC 9110 10.2.3), but Okta reads whole seconds only: on a date it waits five minutes, then doubles
+    /// that.
+    ///
+    /// The date becomes whole seconds from the Date of the same answer, or from the clock of the sidecar, rounded up
+    /// and at least 1. The figure is the app's: it is not moved to the floor and ceiling of scimshim's own refusals.
+    /// What is neither number nor date is left and counted.
+    ///
+    /// ```scim
+    /// 429 to GET /Users
+    /// content-type: application/scim+json
+    /// date: Wed, 11 Mar 2026 23:27:00 GMT
+    /// retry-after: Wed, 11 Mar 2026 23:29:00 GMT
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"429","detail":"slow down"}
+    /// ```
+    /// ```scim
+    /// 429 to GET /Users
+    /// content-type: application/scim+json
+    /// retry-after: 120
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"429","detail":"slow down"}
+    /// ```
     pub static RETRY_AFTER_DATE = {
         id: "retry-after-date",
         direction: Response,
         risk: Safe,
         rfc: "RFC 9110 10.2.3",
         seen_in: &[Okta],
+        sources: "https://developer.okta.com/docs/concepts/scim/",
     };
 
-    /// PAGE
+    /// Retry-After as a fraction of seconds.
+    ///
+    /// It is a whole number (RFC 9110 10.2.3). Okta ignores any other and waits five minutes.
+    ///
+    /// The figure is rounded up, to 1 at least.
+    ///
+    /// ```scim
+    /// 429 to GET /Users
+    /// content-type: application/scim+json
+    /// retry-after: 1.5
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"429","detail":"slow down"}
+    /// ```
+    /// ```scim
+    /// 429 to GET /Users
+    /// content-type: application/scim+json
+    /// retry-after: 2
+    ///
+    /// {"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"429","detail":"slow down"}
+    /// ```
     pub static RETRY_AFTER_FRACTION = {
         id: "retry-after-fraction",
         direction: Response,
         risk: Safe,
         rfc: "RFC 9110 10.2.3",
         seen_in: &[Okta],
+        sources: "https://developer.okta.com/docs/concepts/scim/",
     };
 }
 
@@ -67,9 +111,17 @@ mod tests {
 
     #[test]
     fn fractions_are_rounded_up() {
-        for (text, seconds) in
-            [("1.5", Some(2)), ("2.0", Some(2)), ("0.001", Some(1)), (".5", Some(1)), ("7.", Some(7)), (".", None), ("-1.5", None), ("1e3", None), ("1", None)]
-        {
+        for (text, seconds) in [
+            ("1.5", Some(2)),
+            ("2.0", Some(2)),
+            ("0.001", Some(1)),
+            (".5", Some(1)),
+            ("7.", Some(7)),
+            (".", None),
+            ("-1.5", None),
+            ("1e3", None),
+            ("1", None),
+        ] {
             assert_eq!(fraction(text), seconds, "{text}");
         }
     }

@@ -1,4 +1,4 @@
-//! PAGE
+//! What the validator of Entra refuses in schema definitions.
 
 use crate::{
     json::{Doc, Kind, Node},
@@ -7,13 +7,36 @@ use crate::{
 };
 
 quirk! {
-    /// PAGE
+    /// `password` and `emails.display` in the definition of User.
+    ///
+    /// Both stand in RFC 7643 8.7.1, but Entra's validator refuses them.
+    ///
+    /// In the profile `entra`, they are taken out of the definition of the core User schema. Other identity providers
+    /// see them.
+    ///
+    /// ```scim
+    /// # idp: entra
+    /// 200 to GET /Schemas/urn:ietf:params:scim:schemas:core:2.0:User
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Schema"],"id":"urn:ietf:params:scim:schemas:core:2.0:User",
+    ///  "attributes":[{"name":"userName","type":"string","mutability":"readWrite"},
+    ///  {"name":"password","type":"string"}]}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Schemas/urn:ietf:params:scim:schemas:core:2.0:User
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Schema"],"id":"urn:ietf:params:scim:schemas:core:2.0:User",
+    ///  "attributes":[{"name":"userName","type":"string","mutability":"readWrite"}]}
+    /// ```
     pub static SCHEMAS_ENTRA_UNSUPPORTED = {
         id: "schemas-entra-unsupported",
         direction: Response,
         risk: Inferred,
         rfc: "RFC 7643 8.7.1",
         seen_in: &[Entra],
+        sources: "scimmyjs/scimmy-routers#10, sourcegraph/sourcegraph-public-snapshot#62185",
     };
 }
 

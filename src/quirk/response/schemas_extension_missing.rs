@@ -1,4 +1,4 @@
-//! PAGE
+//! An extension that is not listed.
 
 use crate::{
     json::{Doc, Kind, Node},
@@ -7,12 +7,39 @@ use crate::{
 };
 
 quirk! {
-    /// PAGE
+    /// An extension is there, but `schemas` does not list it.
+    ///
+    /// `schemas` names every schema in the representation (RFC 7643 3). SDKs that bind by it drop an extension that is
+    /// not listed.
+    ///
+    /// The URN is appended. An extension is a member at the top whose name begins with `urn:` and whose value is an
+    /// object. What is listed keeps its place, also where no such object is there.
+    ///
+    /// ```scim
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"2819",
+    ///  "userName":"ada@example.com",
+    ///  "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"Sales"},
+    ///  "meta":{"resourceType":"User"}}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User",
+    ///   "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"],"id":"2819",
+    ///  "userName":"ada@example.com",
+    ///  "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"Sales"},
+    ///  "meta":{"resourceType":"User"}}
+    /// ```
     pub static SCHEMAS_EXTENSION_MISSING = {
         id: "schemas-extension-missing",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7643 3, 3.3",
+        sources: "https://learn.microsoft.com/en-us/entra/identity/app-provisioning/use-scim-to-provision-users-and-groups",
     };
 }
 

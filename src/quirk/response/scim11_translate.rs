@@ -1,4 +1,4 @@
-//! PAGE
+//! A server of SCIM 1.1.
 
 use crate::{
     json::{Doc, Kind, Node},
@@ -7,13 +7,41 @@ use crate::{
 };
 
 quirk! {
-    /// PAGE
+    /// A server that speaks SCIM 1.1.
+    ///
+    /// Its resources look much the same, but its URNs are `urn:scim:schemas:core:1.0` and its manager's id is
+    /// `managerId`.
+    ///
+    /// With the switch on, the URNs become those of SCIM 2.0 by endpoint (in the envelope of a list ListResponse), in
+    /// `schemas` and as the key of the enterprise extension; `managerId` becomes `value`; `meta.resourceType` is added.
+    /// Dates and `version` stay. Only answers that name a URN of 1.0 are translated. After that all other quirks are
+    /// looked for. RFC 7643 3.
+    ///
+    /// ```scim
+    /// # enable: scim11-translate
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:scim:schemas:core:1.0","urn:scim:schemas:extension:enterprise:1.0"],"id":"2819",
+    ///  "userName":"ada@example.com","meta":{"version":"6feac5cd"},
+    ///  "urn:scim:schemas:extension:enterprise:1.0":{"manager":{"managerId":"26118"}}}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User",
+    ///   "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"],"id":"2819",
+    ///  "userName":"ada@example.com","meta":{"version":"6feac5cd","resourceType":"User"},
+    ///  "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"value":"26118"}}}
+    /// ```
     pub static SCIM11_TRANSLATE = {
         id: "scim11-translate",
         direction: Response,
         risk: OptIn,
         rfc: "RFC 7643 3",
         seen_in: &[Okta, Jumpcloud],
+        sources: "https://developer.okta.com/docs/reference/scim/scim-11/, jelhub/scimgateway",
     };
 }
 
@@ -35,9 +63,8 @@ fn modern(text: &str, core: &'static str) -> Option<&'static str> {
 
 /// Whether an object names a schema of SCIM 1.1, in `schemas` or as a key.
 pub(crate) fn is_old(doc: &Doc<'_>, object: Node) -> bool {
-    doc.get(object, name::SCHEMAS).is_some_and(|schemas| {
-        doc.children(schemas).chain([schemas]).any(|node| is_old_urn(doc, node))
-    })
+    doc.get(object, name::SCHEMAS)
+        .is_some_and(|schemas| doc.children(schemas).chain([schemas]).any(|node| is_old_urn(doc, node)))
 }
 
 fn is_old_urn(doc: &Doc<'_>, node: Node) -> bool {

@@ -1,4 +1,4 @@
-//! PAGE
+//! A `bulk` without limits.
 
 use crate::{
     json::{Doc, Kind, Node},
@@ -7,13 +7,35 @@ use crate::{
 };
 
 quirk! {
-    /// PAGE
+    /// `bulk` without its limits in the service provider configuration.
+    ///
+    /// `maxOperations` and `maxPayloadSize` are required (RFC 7643 5). authentik gives up on the whole document
+    /// without, and then uses neither PATCH nor filters.
+    ///
+    /// Where `supported` is false, both become 0. Where it is true or missing they are left: the limits are the app's
+    /// to say.
+    ///
+    /// ```scim
+    /// 200 to GET /ServiceProviderConfig
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
+    ///  "patch":{"supported":true},"bulk":{"supported":false}}
+    /// ```
+    /// ```scim
+    /// 200 to GET /ServiceProviderConfig
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
+    ///  "patch":{"supported":true},"bulk":{"supported":false,"maxOperations":0,"maxPayloadSize":0}}
+    /// ```
     pub static SPC_BULK_LIMITS = {
         id: "spc-bulk-limits",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7643 5",
         seen_in: &[Authentik],
+        sources: "goauthentik/authentik#25056, osiam/osiam#309",
     };
 }
 

@@ -1,4 +1,4 @@
-//! PAGE
+//! A version that is a number.
 
 use crate::{
     json::{Doc, Node},
@@ -6,12 +6,33 @@ use crate::{
 };
 
 quirk! {
-    /// PAGE
+    /// `meta.version` as a number.
+    ///
+    /// A version is text, the entity tag of the resource (RFC 7643 3.1). Clients that send it back in If-Match need it
+    /// quoted.
+    ///
+    /// The number n becomes the weak tag `W/"n"`. A string is left, entity tag or not.
+    ///
+    /// ```scim
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"2819",
+    ///  "userName":"ada@example.com","meta":{"resourceType":"User","version":0}}
+    /// ```
+    /// ```scim
+    /// 200 to GET /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"2819",
+    ///  "userName":"ada@example.com","meta":{"resourceType":"User","version":"W/\"0\""}}
+    /// ```
     pub static VERSION_NUMBER = {
         id: "version-number",
         direction: Response,
         risk: Safe,
         rfc: "RFC 7643 3.1",
+        sources: "simpleidserver/SimpleIdServer#825",
     };
 }
 

@@ -122,7 +122,8 @@ fn prepare(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, ol
             }
         }
     }
-    if (old || scim11_translate::is_old(doc, at)) && cx.plan.mode(Direction::Response, Id::Scim11Translate) != Mode::Off {
+    if (old || scim11_translate::is_old(doc, at)) && cx.plan.mode(Direction::Response, Id::Scim11Translate) != Mode::Off
+    {
         scim11_translate::resource(cx, doc, at, kind);
     }
     if qualified {
@@ -158,7 +159,9 @@ fn members_of(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType,
             name::SCHEMAS => seen.schemas = Some(member),
             name::META => seen.meta = Some(member),
             name::ACTIVE => seen.active = true,
-            name::NAME => seen.family_name = doc.kind(member) == Kind::Object && doc.get(member, name::FAMILY_NAME).is_some(),
+            name::NAME => {
+                seen.family_name = doc.kind(member) == Kind::Object && doc.get(member, name::FAMILY_NAME).is_some()
+            }
             _ => {}
         }
         value(cx, doc, member, attr, 0, bases);
@@ -224,7 +227,9 @@ fn value(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, attr: &Attr, parent: u16,
             location::fix_value(cx, doc, at, bases, false);
         }
         (Type::String, false, Kind::Number) => match (parent, attr.name) {
-            (0, name::ID | name::EXTERNAL_ID) | (name::MEMBERS | name::GROUPS, name::VALUE) => id_number::fix(cx, doc, at),
+            (0, name::ID | name::EXTERNAL_ID) | (name::MEMBERS | name::GROUPS, name::VALUE) => {
+                id_number::fix(cx, doc, at)
+            }
             (name::META, name::VERSION) => version_number::fix(cx, doc, at),
             _ => {}
         },
