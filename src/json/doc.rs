@@ -5,7 +5,10 @@
 //! arena, a moved value is a new cell that refers to the old one. Every edit marks the containers around it, and
 //! writing copies what is not marked.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    fmt::{self, Write},
+};
 
 use super::text::{decode, plain_run, push_encoded, push_escaped};
 
@@ -408,42 +411,8 @@ impl<'a> Doc<'a> {
     }
 
     /// The JSON pointer (RFC 6901) of a value; elements are counted as they came.
-    pub fn pointer(&self, node: Node) -> String {
-        let mut pointer = String::with_capacity(64);
-        self.push_pointer(node.0, &mut pointer);
-        pointer
-    }
-
-    /// Recursion is bounded by the depth of the document and what wrapping adds to it.
-    fn push_pointer(&self, index: u32, pointer: &mut String) {
-        let cell = &self.cells[index as usize];
-        if cell.parent == NONE {
-            return;
-        }
-        self.push_pointer(cell.parent, pointer);
-        if self.cells[cell.parent as usize].is(flag::MOVED) {
-            return; // the same value in its new place, which has been written
-        }
-        pointer.push('/');
-        if cell.key == NONE {
-            match self.index(cell.parent, index) {
-                digit @ 0..=9 => pointer.push(char::from(b'0' + digit as u8)),
-                number => pointer.push_str(&number.to_string()),
-            }
-            return;
-        }
-        let key = self.key_text(index);
-        if !key.contains(['\\', '~', '/']) {
-            pointer.push_str(key);
-            return;
-        }
-        for character in decode(key).chars() {
-            match character {
-                '~' => pointer.push_str("~0"),
-                '/' => pointer.push_str("~1"),
-                other => pointer.push(other),
-            }
-        }
+    pub fn pointer(&self, node: Node) -> Pointer<'_, 'a> {
+        Pointer { doc: self, index: node.0 }
     }
 
     /// The whole text, edits applied.
@@ -650,6 +619,41 @@ fn kind_of(raw: &str) -> Kind {
     }
 }
 
+/// The place of a value, written only where it is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Pointer<'d, 'a> {
+    doc: &'d Doc<'a>,
+    index: u32,
+}
+
+impl fmt::Display for Pointer<'_, '_> {
+    /// Recursion is bounded by the depth of the document and what wrapping adds to it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { doc, index } = *self;
+        let cell = &doc.cells[index as usize];
+        if cell.parent == NONE {
+            return Ok(());
+        }
+        Self { doc, index: cell.parent }.fmt(f)?;
+        if doc.cells[cell.parent as usize].is(flag::MOVED) {
+            return Ok(()); // the same value in its new place, which has been written
+        }
+        f.write_char('/')?;
+        if cell.key == NONE {
+            return doc.index(cell.parent, index).fmt(f);
+        }
+        let key = doc.key_text(index);
+        if !key.contains(['\\', '~', '/']) {
+            return f.write_str(key);
+        }
+        decode(key).chars().try_for_each(|character| match character {
+            '~' => f.write_str("~0"),
+            '/' => f.write_str("~1"),
+            other => f.write_char(other),
+        })
+    }
+}
+
 /// The children of a container.
 #[derive(Debug, Clone)]
 pub struct Children<'d, 'a> {
@@ -763,10 +767,10 @@ mod tests {
         d.remove(first);
         let c = d.find(second, "c~").expect("c");
         let two = d.first(c).expect("two");
-        assert_eq!(d.pointer(two), "/o/1/c~0/0");
+        assert_eq!(d.pointer(two).to_string(), "/o/1/c~0/0");
         let extra = d.scalar("3");
         d.insert_after(second, extra);
-        assert_eq!(d.pointer(extra), "/o/1");
+        assert_eq!(d.pointer(extra).to_string(), "/o/1");
     }
 
     #[test]

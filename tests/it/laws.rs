@@ -249,7 +249,7 @@ proptest! {
             prop_assert!(serde_json::from_slice::<Value>(&once).is_ok());
             let target = first.target.as_deref().unwrap_or(target);
             let again = run(&plan, &Method::PATCH, target, &once).expect("what was forwarded is legal");
-            prop_assert_eq!(again.findings.fixes().collect::<Vec<_>>(), Vec::new() as Vec<&scimshim::quirk::Fix>,
+            prop_assert_eq!(again.findings.fixes().collect::<Vec<_>>(), Vec::<scimshim::quirk::Fix<'_>>::new(),
                 "{}", String::from_utf8_lossy(&once));
             prop_assert!(again.body.is_none() && again.target.is_none() && again.headers.is_empty());
         }
@@ -264,7 +264,7 @@ proptest! {
             prop_assert!(serde_json::from_slice::<Value>(&once).is_ok());
             let target = first.target.as_deref().unwrap_or(target);
             let again = run(&plan, &method, target, &once).expect("what was forwarded is legal");
-            prop_assert_eq!(again.findings.fixes().collect::<Vec<_>>(), Vec::new() as Vec<&scimshim::quirk::Fix>,
+            prop_assert_eq!(again.findings.fixes().collect::<Vec<_>>(), Vec::<scimshim::quirk::Fix<'_>>::new(),
                 "{}", String::from_utf8_lossy(&once));
             prop_assert!(again.body.is_none());
         }

@@ -278,9 +278,9 @@ fn replace_body(message: &mut Message, body: Vec<u8>) {
     message.body = body;
 }
 
-impl From<&Fix> for Place {
-    fn from(fix: &Fix) -> Self {
-        Self { quirk: fix.quirk, at: fix.at.clone() }
+impl From<Fix<'_>> for Place {
+    fn from(fix: Fix<'_>) -> Self {
+        Self { quirk: fix.quirk, at: fix.at.to_owned() }
     }
 }
 

@@ -126,7 +126,7 @@ fn read<'r>(
         }
     }
     if path.filter.is_some() {
-        changed |= filter::fix_path_filter(&mut path, attr, cx, &at);
+        changed |= filter::fix_path_filter(&mut path, attr, cx, &|| at().to_string());
     }
     let active = prefix.is_none_or(is_core) && path.sub.is_none() && attr.is_some_and(|attr| attr.name == name::ACTIVE);
     let (filtered, sub) = (path.filter.is_some(), path.sub.is_some());

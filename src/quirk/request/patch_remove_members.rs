@@ -87,9 +87,9 @@ pub(super) fn by_value(doc: &mut Doc<'_>, cx: &mut Cx<'_>, operation: Node, path
         }
     };
     if wrapped.is_some() {
-        note(cx, Id::PatchRemoveWrappedMembers, doc.pointer(value));
+        note(cx, Id::PatchRemoveWrappedMembers, doc.pointer(value).to_string());
     }
-    if !note(cx, Id::PatchRemoveValueMembers, doc.pointer(value)) {
+    if !note(cx, Id::PatchRemoveValueMembers, doc.pointer(value).to_string()) {
         return;
     }
     let members = doc.string(path).map(String::from).unwrap_or_default();
