@@ -114,6 +114,8 @@ pub struct Doc<'a> {
     root: u32,
     parsed: u32,
     changed: bool,
+    /// The element whose place was asked for last: its parent, itself, its place.
+    counted: std::cell::Cell<(u32, u32, usize)>,
     /// Bytes of the text that removals have taken out, for the size of what is written.
     saved: usize,
 }
@@ -121,7 +123,16 @@ pub struct Doc<'a> {
 impl<'a> Doc<'a> {
     pub(super) fn of(text: &'a str, cells: Vec<Cell>) -> Self {
         let parsed = cells.len() as u32;
-        Self { text, arena: String::new(), cells, root: 0, parsed, changed: false, saved: 0 }
+        Self {
+            text,
+            arena: String::new(),
+            cells,
+            root: 0,
+            parsed,
+            changed: false,
+            counted: (NONE, 0, 0).into(),
+            saved: 0,
+        }
     }
 
     /// The outermost value.
@@ -589,10 +600,14 @@ impl<'a> Doc<'a> {
     }
 
     /// The place of an element among those that came; one put in later has the place of the one before it.
+    ///
+    /// Findings are noted in the order of the text, so counting goes on where it ended: the places of a long list cost
+    /// one walk over it.
     fn index(&self, parent: u32, element: u32) -> usize {
-        let mut place = 0;
-        let mut at = self.first_cell(parent);
-        let mut seen = 0usize;
+        let (known, at, place) = self.counted.get();
+        let resumes = known == parent && at <= element && element < self.parsed;
+        let (mut at, mut place) = if resumes { (at, place) } else { (self.first_cell(parent), 0) };
+        let mut seen = place;
         while at != NONE {
             if at < self.parsed {
                 place = seen;
@@ -602,6 +617,9 @@ impl<'a> Doc<'a> {
                 break;
             }
             at = self.cells[at as usize].next;
+        }
+        if element < self.parsed {
+            self.counted.set((parent, element, place));
         }
         place
     }
