@@ -28,15 +28,29 @@ pub(crate) fn all() -> Vec<Body> {
         dirty: dirty.to_string().into_bytes(),
         clean: clean.to_string().into_bytes(),
     };
-    let list = |user: &dyn Fn(u32) -> Value, count: Value| {
+    let list = |user: &dyn Fn(u32) -> Value, count: &Value| {
         json!({"schemas": [LIST], "totalResults": count, "startIndex": 1, "itemsPerPage": 100,
                "Resources": (1..=100).map(user).collect::<Vec<_>>()})
     };
     vec![
-        body("patch-0.3kB", "PATCH", "/Users/1", false, patch("Replace", json!("False"), "displayname"), patch("replace", json!(false), "displayName")),
+        body(
+            "patch-0.3kB",
+            "PATCH",
+            "/Users/1",
+            false,
+            patch("Replace", json!("False"), "displayname"),
+            patch("replace", json!(false), "displayName"),
+        ),
         body("user-1.3kB", "POST", "/Users", false, dirty(&user(1)), user(1)),
         body("group-84kB", "PATCH", "/Groups/1", false, members("Add", 1000), members("add", 1000)),
-        body("list-150kB", "GET", "/Users?startIndex=1&count=100", true, list(&stored, json!("100")), list(&stored, json!(100))),
+        body(
+            "list-150kB",
+            "GET",
+            "/Users?startIndex=1&count=100",
+            true,
+            list(&stored, &json!("100")),
+            list(&stored, &json!(100)),
+        ),
         body("group-1.7MB", "PATCH", "/Groups/1", false, members("Add", 20_000), members("add", 20_000)),
     ]
 }

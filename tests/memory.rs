@@ -28,8 +28,9 @@ fn a_large_group_stays_under_three_times_its_size() {
         let headers = HeaderMap::new();
         MEMORY.reset_peak_usage();
         let before = MEMORY.current_usage() - body.len();
-        let done = normalize(&plan, &Sent { method: &Method::PATCH, target: "/Groups/9", headers: &headers, body: &body })
-            .expect("legal");
+        let done =
+            normalize(&plan, &Sent { method: &Method::PATCH, target: "/Groups/9", headers: &headers, body: &body })
+                .expect("legal");
         assert_eq!(done.body.is_some(), fixed);
         let peak = MEMORY.peak_usage() - before;
         assert!(peak < 3 * body.len(), "{peak} bytes for a body of {}", body.len());

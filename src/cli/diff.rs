@@ -58,33 +58,28 @@ fn middle<'a>(a: &'a [String], b: &'a [String], lines: &mut Vec<Line<'a>>) {
     lines.extend(b[j..].iter().map(|line| Line::New(line)));
 }
 
-/// Writes a comparison: `-` and red for what was, `+` and green for what is, with `context` equal lines around.
+/// Writes a comparison: `-` and red for what was, `+` and green for what is, with `context` equal lines around; the first
+/// line always, because it says what the text is.
 pub(super) fn write(out: &mut dyn Write, paint: Paint, lines: &[Line<'_>], context: usize) -> io::Result<()> {
-    let near = |at: usize| {
-        lines[at.saturating_sub(context)..lines.len().min(at + context + 1)].iter().any(|l| !matches!(l, Line::Both(_)))
+    let shown = |at: usize| {
+        let near = &lines[at.saturating_sub(context)..lines.len().min(at + context + 1)];
+        at == 0 || near.iter().any(|line| !matches!(line, Line::Both(_)))
     };
-    let mut skipped = 0;
-    for (at, line) in lines.iter().enumerate() {
-        let text = match line {
-            Line::Both(_) if !near(at) => {
-                skipped += 1;
-                continue;
-            }
-            Line::Both("") => String::new(),
-            Line::Both(text) => format!("    {text}"),
-            Line::New(text) => paint.green(format_args!("  + {text}")),
-            Line::Old(text) => paint.red(format_args!("  - {text}")),
-        };
-        gap(out, paint, &mut skipped)?;
-        writeln!(out, "{text}")?;
-    }
-    gap(out, paint, &mut skipped)
-}
-
-fn gap(out: &mut dyn Write, paint: Paint, skipped: &mut usize) -> io::Result<()> {
-    if *skipped > 0 {
-        writeln!(out, "{}", paint.dim(format_args!("    ... {skipped} equal lines")))?;
-        *skipped = 0;
+    let mut at = 0;
+    while at < lines.len() {
+        let gap = (at..lines.len()).take_while(|at| !shown(*at)).count();
+        if gap > 1 {
+            writeln!(out, "{}", paint.dim(format_args!("    ... {gap} equal lines")))?;
+            at += gap;
+            continue;
+        }
+        match lines[at] {
+            Line::Both("") => writeln!(out)?,
+            Line::Both(text) => writeln!(out, "    {text}")?,
+            Line::New(text) => writeln!(out, "{}", paint.green(format_args!("  + {text}")))?,
+            Line::Old(text) => writeln!(out, "{}", paint.red(format_args!("  - {text}")))?,
+        }
+        at += 1;
     }
     Ok(())
 }
@@ -104,7 +99,7 @@ mod tests {
     #[test]
     fn only_what_differs_is_marked() {
         assert_eq!(shown("a b c d", "a x c y d", 9), "    a\n  - b\n  + x\n    c\n  + y\n    d\n");
-        assert_eq!(shown("a b", "a b", 1), "    ... 2 equal lines\n");
-        assert_eq!(shown("a b c d e", "a b c d x", 1), "    ... 3 equal lines\n    d\n  - e\n  + x\n");
+        assert_eq!(shown("a b", "a b", 1), "    a\n    b\n");
+        assert_eq!(shown("a b c d e", "a b c d x", 1), "    a\n    ... 2 equal lines\n    d\n  - e\n  + x\n");
     }
 }

@@ -15,6 +15,7 @@ mod serve;
 
 use std::{
     io::{self, IsTerminal, Write},
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -42,6 +43,16 @@ Every flag is also an environment variable, SCIMSHIM_ and its name: SCIMSHIM_UPS
 A flag wins over the environment, and that over the configuration file. Colour is used on a terminal
 only, and never with NO_COLOR.";
 
+const CHECK_HELP: &str = "\
+Examples:
+  scimshim check config.yaml
+  scimshim check --strict /etc/scimshim/config.yaml    in the pod, where secrets are mounted
+
+Prints FILE:LINE:COLUMN: KEY: what is wrong; what to write instead. What is not yet in force is a
+warning.
+
+Exit codes: 0 it can be used; 1 it cannot; 2 the command line is wrong.";
+
 /// A reverse-proxy sidecar that makes what identity providers send SCIM 2.0, and repairs what old handlers answer.
 #[derive(Debug, Parser)]
 #[command(name = "scimshim", version = VERSION, after_help = AFTER_HELP, max_term_width = 100)]
@@ -56,10 +67,24 @@ enum Command {
     Serve(serve::Args),
     /// See it work: a legacy endpoint with bad manners, the shim before it, an Entra and an Okta session
     Demo(demo::Args),
+    /// Name every problem of a configuration, with its line and the cure
+    #[command(after_help = CHECK_HELP)]
+    Check {
+        /// The configuration, YAML
+        config: PathBuf,
+        /// Files and variables that the configuration names must be here; without it they are warnings
+        #[arg(long, env = "SCIMSHIM_STRICT")]
+        strict: bool,
+    },
     /// Say what becomes of a request or an answer, without a network
     Explain(explain::Args),
     /// The catalogue of quirks, and the page of each
     Quirk(quirk::Args),
+    /// Print the JSON Schema of the configuration
+    #[command(
+        after_help = "Example:\n  scimshim schema > scimshim.schema.json    for editors that complete YAML by a schema"
+    )]
+    Schema,
     /// Print shell completions
     #[command(after_help = "Example:\n  scimshim completions bash > /etc/bash_completion.d/scimshim")]
     Completions {
@@ -100,8 +125,10 @@ fn run(command: Command, paint: Paint, out: &mut dyn Write) -> anyhow::Result<u8
     match command {
         Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(&args, paint, out),
+        Command::Check { config, strict } => Ok(check::run(&config, strict, out)?),
         Command::Explain(args) => explain::run(&args, paint, out),
         Command::Quirk(args) => quirk::run(&args, paint, out),
+        Command::Schema => Ok(schema::run(out)?),
         Command::Completions { shell } => generate::completions(Cli::command(), shell, out),
         Command::Man => generate::man(Cli::command(), out),
     }

@@ -1,9 +1,17 @@
 //! `scimshim serve`: the sidecar.
 
-use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::PathBuf,
+};
 
 use super::Usage;
-use crate::config::Settings;
+use crate::{
+    config::{self, Overrides, Problem, Settings, World},
+    proxy,
+};
 
 /// What `scimshim serve` takes.
 #[derive(Debug, clap::Args)]
@@ -25,26 +33,78 @@ pub(super) struct Args {
     #[arg(long, env = "SCIMSHIM_UPSTREAM", value_name = "URL")]
     upstream: Option<String>,
     /// Where identity providers call [default: 0.0.0.0:7643]
-    #[arg(long, env = "SCIMSHIM_LISTEN", value_name = "ADDR")]
-    listen: Option<SocketAddr>,
+    #[arg(long, env = "SCIMSHIM_LISTEN", value_name = "ADDR", value_parser = address)]
+    listen: Option<String>,
     /// Health, metrics and status [default: 0.0.0.0:7644]
-    #[arg(long, env = "SCIMSHIM_ADMIN", value_name = "ADDR")]
-    admin: Option<SocketAddr>,
+    #[arg(long, env = "SCIMSHIM_ADMIN", value_name = "ADDR", value_parser = address)]
+    admin: Option<String>,
     /// Worker threads; one is fastest for one app [default: 1]
-    #[arg(long, env = "SCIMSHIM_THREADS", value_name = "N")]
-    threads: Option<NonZeroUsize>,
+    #[arg(long, env = "SCIMSHIM_THREADS", value_name = "N", value_parser = threads)]
+    threads: Option<String>,
 }
 
 /// Runs until it is told to stop.
 pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
-    if args.config.is_none() && args.upstream.is_none() {
-        return Err(Usage("nothing to stand in front of: give a configuration, or --upstream URL".to_owned()).into());
+    // An empty variable is how manifests unset one.
+    let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let overrides = Overrides {
+        upstream: said(&args.upstream),
+        listen: said(&args.listen),
+        admin: said(&args.admin),
+        threads: said(&args.threads),
+    };
+    let loaded = match args.config.as_deref().filter(|path| !path.as_os_str().is_empty()) {
+        Some(path) => config::load(path, &overrides, &World::real()),
+        None if overrides.upstream.is_some() => config::without_file(&overrides, &World::real()),
+        None => {
+            return Err(Usage("nothing to stand in front of: give a configuration, or --upstream URL".into()).into());
+        }
+    };
+    match loaded {
+        Ok(loaded) => {
+            loaded.warnings.iter().for_each(tell);
+            proxy::serve_blocking(loaded.settings)?;
+            Ok(0)
+        }
+        Err(problems) => Err(unusable(&problems)),
     }
-    let _ = (&args.listen, &args.admin, &args.threads);
-    anyhow::bail!("not wired")
+}
+
+/// One problem is the error; several are told line by line before it.
+fn unusable(problems: &[Problem]) -> anyhow::Error {
+    if let [problem] = problems {
+        return anyhow::anyhow!("{problem}");
+    }
+    problems.iter().for_each(tell);
+    anyhow::anyhow!("the configuration cannot be used: mend the {} lines above", problems.len())
 }
 
 /// Runs the proxy beside what the caller does; where its two ports are.
-pub(super) async fn spawn(_settings: Settings) -> anyhow::Result<(SocketAddr, SocketAddr)> {
-    anyhow::bail!("not wired")
+pub(super) async fn spawn(settings: Settings) -> anyhow::Result<(SocketAddr, SocketAddr)> {
+    let shim = proxy::bind(settings).await?;
+    let ports = (shim.data_addr(), shim.admin_addr());
+    tokio::spawn(shim.run(std::future::pending()));
+    Ok(ports)
+}
+
+fn tell(problem: &Problem) {
+    // stderr may be closed; there is nobody left to tell.
+    let _ = writeln!(io::stderr(), "{problem}");
+}
+
+/// Kept as text: the configuration checks it again, beside what the file says.
+fn address(text: &str) -> Result<String, &'static str> {
+    match text.parse::<SocketAddr>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) if text.is_empty() => Ok(String::new()),
+        Err(_) => Err("write an address and a port, such as 127.0.0.1:7643"),
+    }
+}
+
+fn threads(text: &str) -> Result<String, &'static str> {
+    match text.parse::<NonZeroUsize>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) if text.is_empty() => Ok(String::new()),
+        Err(_) => Err("write a number from 1"),
+    }
 }

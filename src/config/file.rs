@@ -1,5 +1,5 @@
 //! The configuration file, key by key: what each is for, and why its default is what it is. The JSON Schema and
-//! `docs/config.md` are made from this file; it holds what was written, [`super::build`] decides whether it makes sense.
+//! `docs/config.md` are made from this file; it holds what was written, `build` decides whether it makes sense.
 
 use std::{
     borrow::Cow,

@@ -1,7 +1,7 @@
 //! What the operator wrote becomes what runs.
 //!
-//! YAML is read without types into a tree that knows its lines ([`document`]), the tree into [`file::File`] without
-//! stopping at the first error ([`read`]), and that into [`Settings`] ([`build`]), or into a list of every problem. The
+//! YAML is read without types into a tree that knows its lines (`document`), the tree into [`file::File`] without
+//! stopping at the first error (`read`), and that into [`Settings`] (`build`), or into a list of every problem. The
 //! choice not taken is `serde::Deserialize`: it reports one error, and the operator deploys five times.
 
 pub mod file;

@@ -5,9 +5,12 @@
 //! arena, a moved value is a new cell that refers to the old one. Every edit marks the containers around it, and
 //! writing copies what is not marked.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    fmt::{self, Write},
+};
 
-use super::text::{decode, plain_run, push_escaped};
+use super::text::{decode, plain_run, push_encoded, push_escaped};
 
 /// No cell.
 pub(super) const NONE: u32 = u32::MAX;
@@ -111,6 +114,8 @@ pub struct Doc<'a> {
     root: u32,
     parsed: u32,
     changed: bool,
+    /// The element whose place was asked for last: its parent, itself, its place.
+    counted: std::cell::Cell<(u32, u32, usize)>,
     /// Bytes of the text that removals have taken out, for the size of what is written.
     saved: usize,
 }
@@ -118,7 +123,16 @@ pub struct Doc<'a> {
 impl<'a> Doc<'a> {
     pub(super) fn of(text: &'a str, cells: Vec<Cell>) -> Self {
         let parsed = cells.len() as u32;
-        Self { text, arena: String::new(), cells, root: 0, parsed, changed: false, saved: 0 }
+        Self {
+            text,
+            arena: String::new(),
+            cells,
+            root: 0,
+            parsed,
+            changed: false,
+            counted: (NONE, 0, 0).into(),
+            saved: 0,
+        }
     }
 
     /// The outermost value.
@@ -229,20 +243,27 @@ impl<'a> Doc<'a> {
     /// Puts a scalar of this JSON text in place of a value.
     pub fn set(&mut self, node: Node, raw: &str) {
         let (start, end) = self.keep(raw);
-        let kind = kind_of(raw);
+        self.put(node, start, end, kind_of(raw), raw.contains('\\'));
+    }
+
+    /// Puts a string in place of a value.
+    pub fn set_string(&mut self, node: Node, text: &str) {
+        self.reserve();
+        let start = self.arena.len();
+        push_encoded(&mut self.arena, text);
+        let escaped = self.arena.len() - start > text.len() + 2;
+        self.put(node, start as u32, self.arena.len() as u32, Kind::String, escaped);
+    }
+
+    fn put(&mut self, node: Node, start: u32, end: u32, kind: Kind, escaped: bool) {
         let cell = &mut self.cells[node.0 as usize];
         cell.start = start;
         cell.end = end;
         cell.meta = cell.meta & (flag::EXACT | flag::COLLIDES | flag::KEY_ARENA)
             | kind as u16
             | flag::ARENA
-            | if raw.contains('\\') { flag::ESCAPED } else { 0 };
+            | if escaped { flag::ESCAPED } else { 0 };
         self.touch(node);
-    }
-
-    /// Puts a string in place of a value.
-    pub fn set_string(&mut self, node: Node, text: &str) {
-        self.set(node, &super::encode(text));
     }
 
     /// Gives a member another key, in the canonical spelling of its name.
@@ -252,6 +273,7 @@ impl<'a> Doc<'a> {
 
     /// Gives a member another key; `exact` says whether that is the canonical spelling of its name.
     pub fn spell(&mut self, node: Node, key: &str, name: u16, exact: bool) {
+        self.reserve();
         let start = self.arena.len() as u32;
         push_escaped(&mut self.arena, key);
         self.arena.push('"');
@@ -400,32 +422,8 @@ impl<'a> Doc<'a> {
     }
 
     /// The JSON pointer (RFC 6901) of a value; elements are counted as they came.
-    pub fn pointer(&self, node: Node) -> String {
-        let mut steps = Vec::new();
-        let mut at = node.0;
-        loop {
-            let cell = &self.cells[at as usize];
-            let parent = cell.parent;
-            if parent == NONE {
-                break;
-            }
-            if self.cells[parent as usize].is(flag::MOVED) {
-                at = parent;
-                continue;
-            }
-            steps.push(if cell.key == NONE {
-                self.index(parent, at).to_string()
-            } else {
-                decode(self.key_text(at)).replace('~', "~0").replace('/', "~1")
-            });
-            at = parent;
-        }
-        let mut pointer = String::new();
-        for step in steps.iter().rev() {
-            pointer.push('/');
-            pointer.push_str(step);
-        }
-        pointer
+    pub fn pointer(&self, node: Node) -> Pointer<'_, 'a> {
+        Pointer { doc: self, index: node.0 }
     }
 
     /// The whole text, edits applied.
@@ -532,7 +530,15 @@ impl<'a> Doc<'a> {
         Node(self.cells.len() as u32 - 1)
     }
 
+    /// Room for the text of a few edits: most messages need no more.
+    fn reserve(&mut self) {
+        if self.arena.capacity() == 0 {
+            self.arena.reserve(256);
+        }
+    }
+
     fn keep(&mut self, raw: &str) -> (u32, u32) {
+        self.reserve();
         let start = self.arena.len();
         self.arena.push_str(raw);
         (start as u32, self.arena.len() as u32)
@@ -594,10 +600,14 @@ impl<'a> Doc<'a> {
     }
 
     /// The place of an element among those that came; one put in later has the place of the one before it.
+    ///
+    /// Findings are noted in the order of the text, so counting goes on where it ended: the places of a long list cost
+    /// one walk over it.
     fn index(&self, parent: u32, element: u32) -> usize {
-        let mut place = 0;
-        let mut at = self.first_cell(parent);
-        let mut seen = 0usize;
+        let (known, at, place) = self.counted.get();
+        let resumes = known == parent && at <= element && element < self.parsed;
+        let (mut at, mut place) = if resumes { (at, place) } else { (self.first_cell(parent), 0) };
+        let mut seen = place;
         while at != NONE {
             if at < self.parsed {
                 place = seen;
@@ -607,6 +617,9 @@ impl<'a> Doc<'a> {
                 break;
             }
             at = self.cells[at as usize].next;
+        }
+        if element < self.parsed {
+            self.counted.set((parent, element, place));
         }
         place
     }
@@ -621,6 +634,41 @@ fn kind_of(raw: &str) -> Kind {
         Some(b'{') => Kind::Object,
         Some(b'[') => Kind::Array,
         Some(_) => Kind::Number,
+    }
+}
+
+/// The place of a value, written only where it is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Pointer<'d, 'a> {
+    doc: &'d Doc<'a>,
+    index: u32,
+}
+
+impl fmt::Display for Pointer<'_, '_> {
+    /// Recursion is bounded by the depth of the document and what wrapping adds to it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { doc, index } = *self;
+        let cell = &doc.cells[index as usize];
+        if cell.parent == NONE {
+            return Ok(());
+        }
+        Self { doc, index: cell.parent }.fmt(f)?;
+        if doc.cells[cell.parent as usize].is(flag::MOVED) {
+            return Ok(()); // the same value in its new place, which has been written
+        }
+        f.write_char('/')?;
+        if cell.key == NONE {
+            return doc.index(cell.parent, index).fmt(f);
+        }
+        let key = doc.key_text(index);
+        if !key.contains(['\\', '~', '/']) {
+            return f.write_str(key);
+        }
+        decode(key).chars().try_for_each(|character| match character {
+            '~' => f.write_str("~0"),
+            '/' => f.write_str("~1"),
+            other => f.write_char(other),
+        })
     }
 }
 
@@ -737,10 +785,10 @@ mod tests {
         d.remove(first);
         let c = d.find(second, "c~").expect("c");
         let two = d.first(c).expect("two");
-        assert_eq!(d.pointer(two), "/o/1/c~0/0");
+        assert_eq!(d.pointer(two).to_string(), "/o/1/c~0/0");
         let extra = d.scalar("3");
         d.insert_after(second, extra);
-        assert_eq!(d.pointer(extra), "/o/1");
+        assert_eq!(d.pointer(extra).to_string(), "/o/1");
     }
 
     #[test]

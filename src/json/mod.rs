@@ -9,6 +9,6 @@ mod doc;
 mod parse;
 mod text;
 
-pub use doc::{Children, Doc, Kind, Node};
+pub use doc::{Children, Doc, Kind, Node, Pointer};
 pub use parse::{Duplicates, Error, MAX_DEPTH, Names, NoNames};
 pub use text::{decode, encode, is_number, push_encoded};

@@ -1,5 +1,7 @@
 //! What the engine found: which quirk, where, and whether it was fixed. Never a value.
 
+use std::fmt::{self, Write};
+
 use super::Id;
 
 /// Places kept per quirk and message; beyond it only the count goes on, so that a body with 20,000 members
@@ -7,12 +9,12 @@ use super::Id;
 pub const PLACES: u32 = 100;
 
 /// One deviation at one place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fix {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fix<'f> {
     /// Which quirk.
     pub quirk: Id,
     /// JSON pointer into the message as it came, a header name, a query parameter, `path` or `status`.
-    pub at: String,
+    pub at: &'f str,
     /// Done, or only counted.
     pub fixed: bool,
 }
@@ -20,13 +22,23 @@ pub struct Fix {
 /// Everything found in one message, in the order found.
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
-    places: Vec<Fix>,
+    places: Vec<Place>,
+    /// The texts of all places, one behind the other.
+    text: String,
     counts: Vec<(Id, bool, u32)>,
+}
+
+#[derive(Debug, Clone)]
+struct Place {
+    quirk: Id,
+    fixed: bool,
+    from: usize,
+    to: usize,
 }
 
 impl Findings {
     /// Notes one finding; `at` is only called while places are still kept.
-    pub fn note(&mut self, quirk: Id, fixed: bool, at: impl FnOnce() -> String) {
+    pub fn note<P: fmt::Display>(&mut self, quirk: Id, fixed: bool, at: impl FnOnce() -> P) {
         let count = match self.counts.iter_mut().find(|(id, done, _)| (*id, *done) == (quirk, fixed)) {
             Some((_, _, count)) => {
                 *count += 1;
@@ -37,19 +49,36 @@ impl Findings {
                 1
             }
         };
-        if count <= PLACES {
-            self.places.push(Fix { quirk, at: at(), fixed });
+        if count > PLACES {
+            return;
         }
+        if self.places.capacity() == 0 {
+            // Most messages with a finding have a few.
+            self.places.reserve(8);
+            self.text.reserve(256);
+        }
+        let from = self.text.len();
+        // A `String` takes everything that is written.
+        let _ = write!(self.text, "{}", at());
+        self.places.push(Place { quirk, fixed, from, to: self.text.len() });
     }
 
     /// What was fixed, with places.
-    pub fn fixes(&self) -> impl Iterator<Item = &Fix> {
-        self.places.iter().filter(|fix| fix.fixed)
+    pub fn fixes(&self) -> impl Iterator<Item = Fix<'_>> {
+        self.places().filter(|fix| fix.fixed)
     }
 
     /// What would have been fixed.
-    pub fn observed(&self) -> impl Iterator<Item = &Fix> {
-        self.places.iter().filter(|fix| !fix.fixed)
+    pub fn observed(&self) -> impl Iterator<Item = Fix<'_>> {
+        self.places().filter(|fix| !fix.fixed)
+    }
+
+    fn places(&self) -> impl Iterator<Item = Fix<'_>> {
+        self.places.iter().map(|place| Fix {
+            quirk: place.quirk,
+            at: &self.text[place.from..place.to],
+            fixed: place.fixed,
+        })
     }
 
     /// Per quirk: fixed or observed, and how often.
@@ -70,6 +99,12 @@ impl Findings {
                 None => self.counts.push((id, fixed, count)),
             }
         }
-        self.places.extend(other.places);
+        let offset = self.text.len();
+        self.text.push_str(&other.text);
+        self.places.extend(other.places.into_iter().map(|place| Place {
+            from: place.from + offset,
+            to: place.to + offset,
+            ..place
+        }));
     }
 }

@@ -1,6 +1,7 @@
 //! The binary as a user calls it: exit codes, one-line errors, output that a closed pipe does not upset.
 
 use std::{
+    env,
     io::Write,
     process::{Command, Output, Stdio},
 };
@@ -9,10 +10,18 @@ use serde_json::Value;
 
 use crate::corpus::cases;
 
+/// Without the flags that the environment may hold.
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_scimshim"));
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SCIMSHIM_")) {
+        command.env_remove(name);
+    }
+    command.args(args);
+    command
+}
+
 fn scimshim(args: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_scimshim"))
-        .args(args)
-        .env_remove("NO_COLOR")
+    let mut child = command(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -54,6 +63,8 @@ fn usage_errors_are_one_line_and_exit_2() {
         &["quirk", "--format", "xml"],
         &["explain", "--enable", "no-such-quirk"],
         &["explain", "--jsonl", "--method", "PUT"],
+        &["check"],
+        &["serve", "--upstream", "http://127.0.0.1:1/scim", "--listen", "7643"],
     ] {
         let output = scimshim(args, "");
         assert_eq!(output.status.code(), Some(2), "{args:?}");
@@ -65,7 +76,12 @@ fn usage_errors_are_one_line_and_exit_2() {
 
 #[test]
 fn other_errors_exit_1() {
-    for args in [&["quirk", "no-such-quirk"][..], &["explain", "/no/such/file"], &["explain"]] {
+    for args in [
+        &["quirk", "no-such-quirk"][..],
+        &["explain", "/no/such/file"],
+        &["explain"],
+        &["serve", "--upstream", "nonsense"],
+    ] {
         let output = scimshim(args, "");
         assert_eq!(output.status.code(), Some(1), "{args:?}");
         assert_eq!(stderr(&output).lines().count(), 1, "{args:?}: {}", stderr(&output));
@@ -74,7 +90,7 @@ fn other_errors_exit_1() {
 
 #[test]
 fn every_command_has_an_example_in_its_help() {
-    for command in ["serve", "demo", "explain", "quirk", "completions", "man"] {
+    for command in ["serve", "demo", "check", "explain", "quirk", "schema", "completions", "man"] {
         let output = scimshim(&[command, "--help"], "");
         assert_eq!(output.status.code(), Some(0), "{command}");
         assert!(stdout(&output).contains(&format!("scimshim {command}")), "{command}");
@@ -103,6 +119,24 @@ fn explain_answers_line_by_line_in_order() {
 }
 
 #[test]
+fn a_case_in_a_file_is_explained_to_a_person() {
+    let file = env::temp_dir().join(format!("scimshim-case-{}.json", std::process::id()));
+    let case =
+        cases("responses").into_iter().find(|case| case["quirks"] == serde_json::json!([])).expect("a quiet case");
+    std::fs::write(&file, format!("{case:#}")).expect("a temporary file");
+    let output = scimshim(&["explain", file.to_str().expect("a plain path")], "");
+    std::fs::remove_file(&file).expect("our file");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("unchanged: goes on as sent"), "{}", stdout(&output));
+}
+
+#[test]
+fn the_schema_is_json() {
+    let schema: Value = serde_json::from_str(&stdout(&scimshim(&["schema"], ""))).expect("JSON");
+    assert!(schema["$schema"].is_string());
+}
+
+#[test]
 fn numbers_pass_through_explain_digit_by_digit() {
     let case = r#"{"id":"n","request":{"method":"PUT","target":"/Users/1","headers":{"content-type":"application/scim+json"},"body":{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"a","urn:x:y":{"big":12345678901234567890123,"money":1.10,"e":1E400}}}}"#;
     let output = scimshim(&["explain", "--jsonl"], case);
@@ -128,12 +162,7 @@ fn explain_tells_a_person_what_a_body_was_taken_for() {
 #[test]
 fn a_reader_that_leaves_is_no_error() {
     for args in [&["quirk"][..], &["quirk", "--format", "json"], &["man"], &["completions", "bash"], &["--help"]] {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_scimshim"))
-            .args(args)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
+        let mut child = command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         drop(child.stdout.take());
         let output = child.wait_with_output().expect("it ends");
         assert_eq!(output.status.code(), Some(0), "{args:?}: {}", stderr(&output));
@@ -157,7 +186,7 @@ fn the_catalogue_speaks_json() {
 fn completions_and_manual_name_every_command() {
     let man = stdout(&scimshim(&["man"], ""));
     let bash = stdout(&scimshim(&["completions", "bash"], ""));
-    for command in ["serve", "demo", "explain", "quirk", "completions", "man"] {
+    for command in ["serve", "demo", "check", "explain", "quirk", "schema", "completions", "man"] {
         assert!(man.contains(&format!(".SH {}", command.to_uppercase())), "{command}");
         assert!(bash.contains(command), "{command}");
     }

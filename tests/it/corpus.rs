@@ -43,7 +43,13 @@ fn what_comes_out_is_settled() {
             again["request"]["outside_base"] = case["request"]["outside_base"].clone();
         }
         let again = explain::case(&again.to_string()).map_err(|broken| broken.error)?;
-        same("fixes of a second run", &quirks(&again), &BTreeSet::new())
+        let mut more = quirks(&again);
+        // A router's 404 becomes a SCIM Error, and a SCIM Error is what this switch waits for: it is for the app's own
+        // answer, not for ours.
+        if case["enable"].as_array().is_some_and(|names| names.iter().any(|name| name == "list-404-empty")) {
+            more.remove("list-404-empty");
+        }
+        same("fixes of a second run", &more, &BTreeSet::new())
     });
 }
 
@@ -90,8 +96,10 @@ fn requests_through(base: &str, app: &App, cases: &[Value]) -> usize {
         let expect = &case["expect"];
         let result = same("method", &got.method.as_str().into(), &expect["method"])
             .and_then(|()| target(&got.target, text(&expect["target"])))
-            .and_then(|()| same("content-type", &got.header("content-type").into(), &expect["headers"]["content-type"]))
-            .and_then(|()| same("body", &parsed(&got.body), &expect["body"]));
+            .and_then(|()| {
+                same_value("content-type", &got.header("content-type").into(), &expect["headers"]["content-type"])
+            })
+            .and_then(|()| same_value("body", &parsed(&got.body), &expect["body"]));
         problems.extend(result.err().map(|problem| format!("{}: {problem}", case["id"])));
     }
     assert!(problems.is_empty(), "{} of {} cases:\n{}", problems.len(), cases.len(), problems.join("\n"));
@@ -105,11 +113,11 @@ fn answers_through(base: &str, app: &App, cases: &[Value]) -> usize {
         app.answer(Reply::from(&case["response"]));
         let got = wire::send(base, &case["request"]);
         let expect = &case["expect"];
-        let result = same("status", &got.status.into(), &expect["status"])
+        let result = same_value("status", &got.status.into(), &expect["status"])
             .and_then(|()| answer_headers(expect, |name| got.header(name)))
             .and_then(|()| match expect.get("body_text") {
-                Some(expected) => same("body", &String::from_utf8_lossy(&got.body).into_owned().into(), expected),
-                None => same("body", &parsed(&got.body), &expect["body"]),
+                Some(expected) => same_value("body", &String::from_utf8_lossy(&got.body).into_owned().into(), expected),
+                None => same_value("body", &parsed(&got.body), &expect["body"]),
             });
         problems.extend(result.err().map(|problem| format!("{}: {problem}", case["id"])));
     }
@@ -149,24 +157,24 @@ fn request(case: &Value, outcome: &Outcome) -> Result<(), String> {
     // No Content-Type is expected where none is listed; other headers pass through.
     headers.entry("content-type".to_owned()).or_insert(Value::Null);
     for (name, value) in &headers {
-        same(name, got_headers.get(name).unwrap_or(&Value::Null), value)?;
+        same_value(name, got_headers.get(name).unwrap_or(&Value::Null), value)?;
     }
-    same("body", &got["body"], &expect["body"])?;
+    same_value("body", &got["body"], &expect["body"])?;
     unchanged(out["unchanged"] == true, case["quirks"] == json!([]))
 }
 
 fn response(case: &Value, outcome: &Outcome) -> Result<(), String> {
     let out = common(case, outcome)?;
     let (got, expect) = (&out["response"], &case["expect"]);
-    same("status", &got["status"], &expect["status"])?;
+    same_value("status", &got["status"], &expect["status"])?;
     answer_headers(expect, |name| got["headers"][name].as_str().map(str::to_owned))?;
     // A text may happen to be JSON; it is the same text either way.
     match expect.get("body_text") {
         Some(expected) => {
             let body = outcome.message.as_ref().map(|message| String::from_utf8_lossy(&message.body).into_owned());
-            same("body", &body.into(), expected)?;
+            same_value("body", &body.into(), expected)?;
         }
-        None => same("body", &got["body"], &expect["body"])?,
+        None => same_value("body", &got["body"], &expect["body"])?,
     }
     unchanged(out["unchanged"] == true, expect["unchanged"] == true)
 }
@@ -191,7 +199,7 @@ fn answer_headers(expect: &Value, got: impl Fn(&str) -> Option<String>) -> Resul
     let bodyless = [204, 304].iter().any(|status| expect["status"] == *status);
     for (name, value) in lower(&expect["headers"]) {
         if !(bodyless && name.starts_with("content-")) {
-            same(&name, &got(&name).into(), &value)?;
+            same_value(&name, &got(&name).into(), &value)?;
         }
     }
     Ok(())
@@ -252,6 +260,11 @@ fn text(value: &Value) -> &str {
 
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, got: &T, expected: &T) -> Result<(), String> {
     if got == expected { Ok(()) } else { Err(format!("{what}\n    got      {got:?}\n    expected {expected:?}")) }
+}
+
+/// As [`same`], told as JSON.
+fn same_value(what: &str, got: &Value, expected: &Value) -> Result<(), String> {
+    if got == expected { Ok(()) } else { Err(format!("{what}\n    got      {got}\n    expected {expected}")) }
 }
 
 /// The cases below a folder of the corpus, by name.

@@ -42,11 +42,45 @@ fn out(normalized: &Normalized, body: &[u8]) -> Vec<u8> {
 fn key() -> impl Strategy<Value = String> {
     prop_oneof![
         select(vec![
-            "active", "Active", "userName", "USERNAME", "name", "Name", "name.givenName", "name.familyName",
-            "Name.FamilyName", "givenName", "familyName", "title", "emails", "Emails", "emails.value", "members",
-            "members.value", "value", "Value", "type", "primary", "$ref", "display", "displayName", "roles", "manager",
-            "department", "Department", "id", "meta", "schemas", "externalId", "addresses", "vendor", "cost.center",
-            "emails[type eq \"work\"].value", "Emails[Type Eq work].Value", "roles[primary eq \"True\"].value", "x[y",
+            "active",
+            "Active",
+            "userName",
+            "USERNAME",
+            "name",
+            "Name",
+            "name.givenName",
+            "name.familyName",
+            "Name.FamilyName",
+            "givenName",
+            "familyName",
+            "title",
+            "emails",
+            "Emails",
+            "emails.value",
+            "members",
+            "members.value",
+            "value",
+            "Value",
+            "type",
+            "primary",
+            "$ref",
+            "display",
+            "displayName",
+            "roles",
+            "manager",
+            "department",
+            "Department",
+            "id",
+            "meta",
+            "schemas",
+            "externalId",
+            "addresses",
+            "vendor",
+            "cost.center",
+            "emails[type eq \"work\"].value",
+            "Emails[Type Eq work].Value",
+            "roles[primary eq \"True\"].value",
+            "x[y",
             "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
             "URN:ietf:params:scim:schemas:extension:enterprise:2.0:user",
             "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department",
@@ -60,8 +94,15 @@ fn key() -> impl Strategy<Value = String> {
             "urn:ietf:params:scim:schemas:core:2.0:User:name.givenName",
             "urn:ietf:params:scim:schemas:core:2.0:User:emails.value",
             "urn:ietf:params:scim:schemas:core:2.0:User",
-            "urn:acme:x:2.0:User:tag", "urn:acme:x:2.0:User", "urn:example:hr:2.0:User", "urn:example:hr:2.0:User:level",
-            "urn:", "urn:a", "", ".", "a.b.c",
+            "urn:acme:x:2.0:User:tag",
+            "urn:acme:x:2.0:User",
+            "urn:example:hr:2.0:User",
+            "urn:example:hr:2.0:User:level",
+            "urn:",
+            "urn:a",
+            "",
+            ".",
+            "a.b.c",
         ])
         .prop_map(str::to_owned),
         "[a-zA-Z.:\\[\\]$ ]{0,6}",
@@ -74,8 +115,19 @@ fn scalar() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         select(vec![
-            "True", "false", "FALSE", "1", "7", "007", "", "x", "True ", "{\"value\":\"Admin\",\"id\":\"1\"}",
-            "emails[type eq \"work\"]", "a\"b\\c", "é🚀",
+            "True",
+            "false",
+            "FALSE",
+            "1",
+            "7",
+            "007",
+            "",
+            "x",
+            "True ",
+            "{\"value\":\"Admin\",\"id\":\"1\"}",
+            "emails[type eq \"work\"]",
+            "a\"b\\c",
+            "é🚀",
         ])
         .prop_map(Value::from),
     ]
@@ -91,7 +143,8 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 fn operation() -> impl Strategy<Value = Value> {
-    let op = select(vec!["add", "Add", "replace", "Replace", "REPLACE", "remove", "Remove", "delete", "Delete", "move", ""]);
+    let op =
+        select(vec!["add", "Add", "replace", "Replace", "REPLACE", "remove", "Remove", "delete", "Delete", "move", ""]);
     let path = prop_oneof![
         3 => Just(None),
         5 => key().prop_map(Some),
@@ -130,7 +183,18 @@ fn patch() -> impl Strategy<Value = Value> {
 }
 
 fn target() -> impl Strategy<Value = &'static str> {
-    select(vec!["/Users/1", "/Groups/1", "/Devices/1", "/users/1/", "/Me", "/Users", "/Groups", "/", "/Bulk", "/Users/.search"])
+    select(vec![
+        "/Users/1",
+        "/Groups/1",
+        "/Devices/1",
+        "/users/1/",
+        "/Me",
+        "/Users",
+        "/Groups",
+        "/",
+        "/Bulk",
+        "/Users/.search",
+    ])
 }
 
 fn method() -> impl Strategy<Value = Method> {
@@ -145,10 +209,10 @@ fn actives(value: &Value, found: &mut Vec<Value>) {
     };
     match value {
         Value::Object(members) => {
-            if let (Some(path), Some(value)) = (members.get("path").and_then(Value::as_str), members.get("value")) {
-                if is_active(path) {
-                    found.push(value.clone());
-                }
+            if let (Some(path), Some(value)) = (members.get("path").and_then(Value::as_str), members.get("value"))
+                && is_active(path)
+            {
+                found.push(value.clone());
             }
             for (key, value) in members {
                 if is_active(key) {
@@ -185,7 +249,7 @@ proptest! {
             prop_assert!(serde_json::from_slice::<Value>(&once).is_ok());
             let target = first.target.as_deref().unwrap_or(target);
             let again = run(&plan, &Method::PATCH, target, &once).expect("what was forwarded is legal");
-            prop_assert_eq!(again.findings.fixes().collect::<Vec<_>>(), Vec::new() as Vec<&scimshim::quirk::Fix>,
+            prop_assert_eq!(again.findings.fixes().collect::<Vec<_>>(), Vec::<scimshim::quirk::Fix<'_>>::new(),
                 "{}", String::from_utf8_lossy(&once));
             prop_assert!(again.body.is_none() && again.target.is_none() && again.headers.is_empty());
         }
@@ -200,7 +264,7 @@ proptest! {
             prop_assert!(serde_json::from_slice::<Value>(&once).is_ok());
             let target = first.target.as_deref().unwrap_or(target);
             let again = run(&plan, &method, target, &once).expect("what was forwarded is legal");
-            prop_assert_eq!(again.findings.fixes().collect::<Vec<_>>(), Vec::new() as Vec<&scimshim::quirk::Fix>,
+            prop_assert_eq!(again.findings.fixes().collect::<Vec<_>>(), Vec::<scimshim::quirk::Fix<'_>>::new(),
                 "{}", String::from_utf8_lossy(&once));
             prop_assert!(again.body.is_none());
         }
@@ -317,11 +381,11 @@ proptest! {
     /// Nothing panics, whatever the bytes; and what is forwarded is what serde_json takes.
     #[test]
     fn arbitrary_bytes_do_no_harm(bytes in vec(any::<u8>(), 0..200), target in "[ -~]{0,40}", method in method()) {
-        if let Ok(done) = run(&plan(true), &method, &format!("/{target}"), &bytes) {
-            if !bytes.is_empty() {
-                let body = out(&done, &bytes);
-                prop_assert!(serde_json::from_slice::<Value>(&body).is_ok());
-            }
+        if let Ok(done) = run(&plan(true), &method, &format!("/{target}"), &bytes)
+            && !bytes.is_empty()
+        {
+            let body = out(&done, &bytes);
+            prop_assert!(serde_json::from_slice::<Value>(&body).is_ok());
         }
     }
 

@@ -1,3 +1,11 @@
-//! Tests through the door, and laws.
+//! Tests through the door: what the client saw, what the app saw, what `/metrics` says; and laws.
+#![allow(clippy::unwrap_used)]
 
+mod cli;
+mod corpus;
+mod door;
+mod harness;
+mod hostile;
 mod laws;
+mod outside;
+mod pages;

@@ -135,6 +135,7 @@ fn case(example: &Example, message: &Message) -> Value {
     let asked = if message.method.is_empty() { &example.before } else { message };
     let mut case = json!({
         "id": "example", "idp": example.idp, "enable": example.enable, "schema_hints": hints,
+        "base_url": "https://scim.example.com/scim/v2", "upstream_url": "http://127.0.0.1:8080/scim/v2",
         "request": { "method": asked.method, "target": asked.target },
     });
     match message.status {

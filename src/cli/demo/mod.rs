@@ -38,7 +38,7 @@ identity provider gets it. Then it serves on, on 127.0.0.1:7643 if that is free,
 
 Examples:
   scimshim demo
-  scimshim demo --once | less -R
+  scimshim demo --once > demo.txt
 
 Exit codes: 0 every step passed through the shim; 1 one did not, or the demo could not start.")]
 pub struct Args {

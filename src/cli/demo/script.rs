@@ -402,12 +402,12 @@ fn members(reply: &Reply, store: &Store, ids: &Ids, group: &str, wanted: &[&str]
         ids.iter().find(|(_, known)| **known == id).map_or_else(|| id.clone(), |(name, _)| (*name).to_owned())
     };
     let got: Vec<_> = got.into_iter().map(named).collect();
-    let said = if got.is_empty() { "nobody".to_owned() } else { got.join(", ") };
+    let said = if got.is_empty() { "no members".to_owned() } else { format!("the members {}", got.join(", ")) };
     if got.is_empty() && before > 0 && reply.status < 300 {
         return Err(format!("group emptied: 0 of {before} members left"));
     }
     if got != wanted {
-        return Err(format!("answered {}: the members are {said}", reply.status));
+        return Err(format!("answered {}: it has {said}", reply.status));
     }
-    reply.status(&[200, 204]).map(|()| format!("the members are {said}"))
+    reply.status(&[200, 204]).map(|()| format!("it has {said}"))
 }

@@ -24,7 +24,7 @@ use crate::{
 /// Stands for the tenant's public base where a case names none.
 pub(super) const BASE_URL: &str = "https://scim.example.com/scim/v2";
 /// Stands for the app where a case names none: no answer holds it (RFC 2606).
-const UPSTREAM_URL: &str = "http://upstream.invalid";
+pub(super) const UPSTREAM_URL: &str = "http://upstream.invalid";
 
 /// Runs one case, given as JSON.
 ///
@@ -146,6 +146,10 @@ pub struct Exchange {
 impl Exchange {
     /// Reads a case.
     pub(super) fn from_json(line: &str, defaults: &Defaults<'_>) -> Result<Self, Broken> {
+        // An array would be taken for the members of a case in their order.
+        if !line.trim_start().starts_with('{') {
+            return Err(Broken::new("not a case: a JSON object was expected"));
+        }
         let given: Given<'_> = serde_json::from_str(line).map_err(|error| {
             let id = serde_json::from_str::<OnlyId>(line).ok().and_then(|only| only.id);
             Broken { id, error: format!("not a case: {error}") }
@@ -274,9 +278,9 @@ fn replace_body(message: &mut Message, body: Vec<u8>) {
     message.body = body;
 }
 
-impl From<&Fix> for Place {
-    fn from(fix: &Fix) -> Self {
-        Self { quirk: fix.quirk, at: fix.at.clone() }
+impl From<Fix<'_>> for Place {
+    fn from(fix: Fix<'_>) -> Self {
+        Self { quirk: fix.quirk, at: fix.at.to_owned() }
     }
 }
 
@@ -539,6 +543,7 @@ mod tests {
     fn what_is_no_case_is_named() {
         let error = |case: &str| self::case(case).expect_err("broken").error;
         assert!(error("{").starts_with("not a case: "));
+        assert_eq!(error("[]"), "not a case: a JSON object was expected");
         assert_eq!(error(r#"{"id":"a"}"#), "the case has no request: give method and target");
         assert!(
             error(r#"{"request":{"method":"GET","target":"/"},"enable":["op-cas"]}"#).starts_with("enable: no quirk")

@@ -1,12 +1,12 @@
-//! What a pasted text is: a case, a request body, or an answer.
+//! What a pasted text is: a case, an HTTP message, a request body, or the body of an answer.
 
 use anyhow::{Context, bail};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value};
 
 use super::{
     Defaults, Exchange,
-    case::{self, BASE_URL},
+    case::{self, BASE_URL, UPSTREAM_URL},
 };
 use crate::cli::json;
 
@@ -27,35 +27,52 @@ pub(super) fn exchange(
     if text.is_empty() {
         bail!("there is nothing to explain: give a body or a case, in a file or on standard input");
     }
+    let (message, text) = match Head::of(text) {
+        Some((head, body)) => (head, body),
+        None => (Head::default(), text),
+    };
     // Types are not looked at here, so what a float loses in a tree does not matter; the engine gets the text.
     let value: Value = json::text(text).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let shape = Shape::of(&value);
-    if let (Shape::Case, None, None) = (&shape, method, target) {
+    if let (Shape::Case, None, None, None) = (&shape, method, target, &message.start) {
         let text = std::str::from_utf8(text).context("the case is not UTF-8")?;
         let exchange = Exchange::from_json(text, defaults).map_err(|broken| anyhow::anyhow!(broken.error))?;
         return Ok((exchange, "a case".to_owned()));
     }
-    let method = method.map(|name| case::method(&name.to_ascii_uppercase())).transpose()?;
-    // A GET or DELETE has no body to speak of: then the text is the answer. Any other method makes it a request.
-    let answer = method.as_ref().map_or(shape.is_answer(), |m| *m == Method::GET || *m == Method::DELETE);
-    let asked = method.unwrap_or_else(|| shape.method());
-    let target = target.map_or_else(|| shape.target(&value, &asked), str::to_owned);
+    let method =
+        method.or(message.method.as_deref()).map(|name| case::method(&name.to_ascii_uppercase())).transpose()?;
+    let answer = match message.start {
+        Some(Start::Answer(_)) => true,
+        Some(Start::Request) => false,
+        // A GET or DELETE has no body to speak of: then the text is the answer. Any other method makes it a request.
+        None => method.as_ref().map_or(shape.is_answer(), |m| *m == Method::GET || *m == Method::DELETE),
+    };
+    let asked = method.unwrap_or_else(|| match message.start {
+        Some(Start::Answer(status)) if status != StatusCode::CREATED => Method::GET,
+        _ => shape.method(),
+    });
+    let target = target.map(str::to_owned).or(message.target).unwrap_or_else(|| shape.target(&value, &asked));
     let taken = format!("{}{asked} {target}", if answer { "the answer to " } else { "" });
 
-    let mut scim = HeaderMap::new();
-    scim.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/scim+json"));
-    let (body, answer) = if answer {
-        let answer = (shape.status(&value, &asked), scim.clone(), text.to_vec());
-        (Vec::new(), Some(answer))
+    let mut headers = message.headers;
+    if message.start.is_none() {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/scim+json"));
+    }
+    let profile = case::profile(defaults.idp, &headers);
+    let (body, headers, answer) = if answer {
+        let status = match message.start {
+            Some(Start::Answer(status)) => status,
+            _ => shape.status(&value, &asked),
+        };
+        (Vec::new(), HeaderMap::new(), Some((status, headers, text.to_vec())))
     } else {
-        (text.to_vec(), None)
+        (text.to_vec(), headers, None)
     };
-    let headers = if answer.is_some() { HeaderMap::new() } else { scim };
     let exchange = Exchange {
         id: None,
-        plan: case::plan(case::profile(defaults.idp, &headers), defaults.enable, None),
+        plan: case::plan(profile, defaults.enable, None),
         base_url: BASE_URL.to_owned(),
-        upstream_url: "http://upstream.invalid".to_owned(),
+        upstream_url: UPSTREAM_URL.to_owned(),
         outside: false,
         method: asked,
         target,
@@ -64,6 +81,88 @@ pub(super) fn exchange(
         answer,
     };
     Ok((exchange, taken))
+}
+
+/// What stands before the body when a whole HTTP message was pasted.
+#[derive(Debug, Default)]
+struct Head {
+    start: Option<Start>,
+    method: Option<String>,
+    target: Option<String>,
+    headers: HeaderMap,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Start {
+    Answer(StatusCode),
+    Request,
+}
+
+impl Head {
+    /// `PATCH /Users/1 HTTP/1.1`, `HTTP/1.1 200 OK`, or, as on the pages of the quirks, `200 to PATCH /Users/1`; then
+    /// headers, a blank line and the body.
+    fn of(text: &[u8]) -> Option<(Self, &[u8])> {
+        let mut rest = text;
+        let mut head = Self::start(line(&mut rest)?)?;
+        loop {
+            match line(&mut rest) {
+                None | Some("") => return Some((head, rest)),
+                Some(field) => {
+                    let (name, value) = field.split_once(':')?;
+                    let name = HeaderName::from_bytes(name.trim().as_bytes()).ok()?;
+                    head.headers.append(name, HeaderValue::from_bytes(value.trim().as_bytes()).ok()?);
+                }
+            }
+        }
+    }
+
+    fn start(line: &str) -> Option<Self> {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let status = |word: &str| word.parse().ok().map(Start::Answer);
+        let (start, method, target) = match words[..] {
+            [version, code, ..] if version.starts_with("HTTP/") => (status(code)?, None, None),
+            [code, "to", method, target] => (status(code)?, Some(method), Some(target)),
+            [method, target] | [method, target, _] if target.contains('/') => {
+                (Start::Request, Some(method), Some(target))
+            }
+            _ => return None,
+        };
+        if method.is_some_and(|name| !name.bytes().all(|b| b.is_ascii_uppercase())) {
+            return None;
+        }
+        Some(Self {
+            start: Some(start),
+            method: method.map(str::to_owned),
+            target: target.map(|target| below_base(target).to_owned()),
+            headers: HeaderMap::new(),
+        })
+    }
+}
+
+/// The next line, without its end; `None` at the end of the text or where it is no text.
+fn line<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
+    if rest.is_empty() {
+        return None;
+    }
+    let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+    let (line, tail) = rest.split_at(end);
+    *rest = tail.get(1..).unwrap_or_default();
+    std::str::from_utf8(line).ok().map(|line| line.trim_end_matches('\r'))
+}
+
+/// What follows the SCIM base: a logged target holds the whole path.
+fn below_base(target: &str) -> &str {
+    const FIRST: [&str; 8] =
+        ["users", "groups", "me", "bulk", "schemas", "resourcetypes", "serviceproviderconfig", ".search"];
+    let path = target.split('?').next().unwrap_or_default();
+    let mut at = 0;
+    for segment in path.split('/') {
+        if at > 0 && FIRST.contains(&segment.to_ascii_lowercase().as_str()) {
+            return &target[at - 1..];
+        }
+        at += segment.len() + 1;
+    }
+    target
 }
 
 /// What a text looks like.
@@ -192,6 +291,24 @@ mod tests {
         assert_eq!(taken(group, None, None), "POST /Groups");
         assert_eq!(taken(r#"{"userName":"a"}"#, None, None), "POST /Users");
         assert_eq!(taken("not json", None, None), "POST /Users");
+    }
+
+    #[test]
+    fn a_whole_message_says_itself_what_it_is() {
+        let patch =
+            "PATCH /scim/v2/Users/7?x=1 HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\r\n{\"meta\":{}}";
+        assert_eq!(taken(patch, None, None), "PATCH /Users/7?x=1");
+        let exchange = exchange(patch.as_bytes(), None, None, &Defaults::default()).expect("a message").0;
+        assert_eq!(
+            (&exchange.body[..], &exchange.headers["content-type"]),
+            (&b"{\"meta\":{}}"[..], &HeaderValue::from_static("application/json"))
+        );
+        assert_eq!(taken("GET /users/?", None, None), "GET /users/?");
+        assert_eq!(taken("HTTP/1.1 404 Not Found\n\n<html>", None, None), "the answer to GET /Users/1");
+        assert_eq!(taken("HTTP/1.1 201 Created\n\n{}", None, None), "the answer to POST /Users");
+        assert_eq!(taken("HTTP/1.1 200 OK\n\n{}", Some("put"), Some("/Users/9")), "the answer to PUT /Users/9");
+        assert_eq!(taken("200 to DELETE /Users/1\n\n{}", None, None), "the answer to DELETE /Users/1");
+        assert_eq!(taken("a sentence of three", None, None), "POST /Users");
     }
 
     #[test]

@@ -22,9 +22,9 @@ pub use case::{Broken, Exchange, Message, Outcome, Place, Refused, case};
 /// What `scimshim explain` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Without --jsonl the input is one body, or one case. A body is taken as PATCH if it has Operations,
-as an answer if it is a list, an Error or has meta, else as POST by its schemas; --method and
---target override.
+Without --jsonl the input is one body, one case, or one HTTP message (start line, headers, blank
+line, body). A body is taken as PATCH if it has Operations, as an answer if it is a list, an Error or
+has meta, else as POST by its schemas; --method and --target override.
 
 Examples:
   scimshim explain body.json
@@ -43,7 +43,7 @@ body_text) it is the answer that is repaired, for the addresses in base_url and 
 Exit codes: 0 done, also when the shim would refuse; 1 a line or the input could not be read;
 2 the command line is wrong.")]
 pub struct Args {
-    /// A body, a case, or with --jsonl a file of cases; standard input if absent or -
+    /// A body, a case, an HTTP message, or with --jsonl a file of cases; standard input if absent or -
     file: Option<PathBuf>,
     /// Profile of quirks: entra, okta, onelogin, google, jumpcloud, ping, authentik; others count as generic
     #[arg(long, env = "SCIMSHIM_IDP")]

@@ -60,7 +60,8 @@ fn places(out: &mut dyn Write, title: &str, places: &[Place]) -> io::Result<()> 
     writeln!(out, "\n{title}")?;
     let width = places.iter().map(|place| place.quirk.as_str().len()).max().unwrap_or(0);
     for place in places {
-        writeln!(out, "  {:width$}  {}", place.quirk.as_str(), place.at)?;
+        let at = if place.at.is_empty() { "the whole body" } else { &place.at };
+        writeln!(out, "  {:width$}  {at}", place.quirk.as_str())?;
     }
     Ok(())
 }

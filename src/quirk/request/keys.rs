@@ -10,6 +10,10 @@ use crate::{
     scim::{ResourceType, path::is_attr_name, urn},
 };
 
+/// Keys that are moved in one value. A resource has far fewer attributes; comparing each with each must stay cheap
+/// whatever a body holds.
+const MAX_MOVES: usize = 100;
+
 /// One key and the place it names.
 struct Move {
     member: Node,
@@ -27,11 +31,17 @@ pub(crate) fn settle(doc: &mut Doc<'_>, cx: &mut Cx<'_>, object: Node, resource:
         if doc.name(member) == 0 || !doc.is_exact(member) {
             moves.extend(planned(doc, cx, member, resource, form));
         }
+        if moves.len() > MAX_MOVES {
+            return;
+        }
     }
     if moves.is_empty() {
         return;
     }
     spread_merged_objects(doc, object, &mut moves);
+    if moves.len() > MAX_MOVES {
+        return;
+    }
     let clash = moves.iter().enumerate().any(|(i, one)| {
         moves[..i].iter().any(|other| overlap(&one.place, &other.place)) || taken(doc, object, one, &moves)
     });

@@ -47,10 +47,8 @@ pub(crate) fn drop(doc: &mut Doc<'_>, cx: &mut Cx<'_>, resource: Node, attrs: &A
     while let Some(member) = next {
         next = doc.next(member);
         match doc.kind(member) {
-            Kind::Null => {
-                if doc.name(member) != name::ACTIVE && cx.may(Id::NullAttr, || doc.pointer(member)) {
-                    doc.remove(member);
-                }
+            Kind::Null if doc.name(member) != name::ACTIVE && cx.may(Id::NullAttr, || doc.pointer(member)) => {
+                doc.remove(member);
             }
             Kind::Object => {
                 if let Some(attr) = attrs.get(doc.name(member)).filter(|attr| attr.is_single_complex()) {

@@ -1,9 +1,10 @@
 //! A PATCH message (RFC 7644 3.5.2): its own keys, then each operation, then what the operations are split into.
 
 use super::{
-    array_wrapped, keys, patch_dotted_keys, patch_empty_string_clear, patch_filter_keys, patch_message,
-    patch_null_clear, patch_op, patch_path, patch_remove_members, patch_remove_value_ignored, readonly_id_in_patch,
-    schemas,
+    array_wrapped, keys,
+    patch_dotted_keys::Lists,
+    patch_empty_string_clear, patch_filter_keys, patch_message, patch_null_clear, patch_op, patch_path,
+    patch_remove_members, patch_remove_value_ignored, readonly_id_in_patch, schemas,
     walk::{self, Form},
 };
 use crate::{
@@ -105,7 +106,7 @@ fn with_path(
     let Some(mut value) = value else { return };
     if operation.verb == Verb::Remove {
         if place.is_members() {
-            patch_remove_members::by_value(doc, cx, operation.node, path, value, &place.text);
+            patch_remove_members::by_value(doc, cx, operation.node, path, value);
         } else {
             patch_remove_value_ignored::drop(doc, cx, value, place);
         }
@@ -134,7 +135,8 @@ fn with_path(
     }
     if leaf.is_single_complex() && doc.kind(value) == Kind::Object && !place.filtered {
         let mut split = Split { operation, last: operation.node };
-        split.nested(doc, cx, value, leaf, &place.text);
+        let prefix = doc.string(path).map(String::from).unwrap_or_default();
+        split.nested(doc, cx, value, leaf, &prefix);
         if doc.is_empty(value) && split.last != operation.node {
             doc.remove(operation.node);
             return;
@@ -167,11 +169,12 @@ struct Split {
 impl Split {
     /// The members of a value without path.
     fn top(&mut self, doc: &mut Doc<'_>, cx: &mut Cx<'_>, value: Node, resource: Option<&ResourceType>) {
+        let lists = Lists::of(doc, cx, value, resource);
         let mut next = doc.first(value);
         while let Some(member) = next {
             next = doc.next(member);
             let attr = resource.and_then(|resource| resource.attrs.get(doc.name(member)));
-            if attr.is_none() && self.path_key(doc, cx, value, member, resource) {
+            if attr.is_none() && self.path_key(doc, cx, &lists, member, resource) {
                 continue;
             }
             self.member(doc, cx, member, attr, "", false);
@@ -193,12 +196,11 @@ impl Split {
         &mut self,
         doc: &mut Doc<'_>,
         cx: &mut Cx<'_>,
-        value: Node,
+        lists: &Lists<'_>,
         member: Node,
         resource: Option<&ResourceType>,
     ) -> bool {
-        let splits = patch_filter_keys::is_path(doc, cx, member)
-            || patch_dotted_keys::is_of_list(doc, cx, value, member, resource);
+        let splits = patch_filter_keys::is_path(doc, cx, member) || lists.is_only_part(doc, cx, member, resource);
         if splits {
             let path = doc.key(member).into_owned();
             let op = doc.raw(self.operation.op).to_owned();
@@ -237,10 +239,8 @@ impl Split {
                     self.remove(doc, member, attr, path, extension);
                 }
             }
-            Kind::String => {
-                if patch_empty_string_clear::clears(doc, cx, member, attr) {
-                    self.remove(doc, member, attr, path, extension);
-                }
+            Kind::String if patch_empty_string_clear::clears(doc, cx, member, attr) => {
+                self.remove(doc, member, attr, path, extension);
             }
             Kind::Object => {
                 if let Some(attr) = attr.filter(|attr| attr.is_single_complex() && !doc.is_empty(member)) {

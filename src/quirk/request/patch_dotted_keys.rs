@@ -44,22 +44,47 @@ quirk! {
     };
 }
 
-/// Whether a key is the only dotted one of a list that is no key itself.
-pub(super) fn is_of_list(
-    doc: &Doc<'_>,
-    cx: &mut Cx<'_>,
-    value: Node,
-    member: Node,
-    resource: Option<&ResourceType>,
-) -> bool {
-    let Some(resource) = resource else { return false };
-    let Some(list) = list_of(doc, cx, member, resource) else { return false };
-    let rivals = doc.children(value).filter(|&other| {
-        std::ptr::eq(list, resource.attrs.get(doc.name(other)).unwrap_or(list))
-            && (resource.attrs.get(doc.name(other)).is_some()
-                || list_of(doc, cx, other, resource).is_some_and(|other| std::ptr::eq(other, list)))
-    });
-    rivals.count() == 1 && cx.may(Id::PatchDottedKeys, || doc.pointer(member))
+/// The lists that keys of a value name, whole or by a dotted key, with how many keys do: counted once, so that no value
+/// costs quadratic time.
+#[derive(Debug, Default)]
+pub(super) struct Lists<'r>(Vec<(&'r Attr, u32)>);
+
+impl<'r> Lists<'r> {
+    /// Counts the keys of a value.
+    pub(super) fn of(doc: &Doc<'_>, cx: &Cx<'_>, value: Node, resource: Option<&'r ResourceType>) -> Self {
+        let mut lists = Self::default();
+        let Some(resource) = resource else { return lists };
+        let dotted = |member| doc.name(member) == 0 && doc.key(member).contains('.');
+        if !doc.children(value).any(dotted) {
+            return lists;
+        }
+        for member in doc.children(value) {
+            let whole = resource.attrs.get(doc.name(member)).filter(|attr| attr.is_multi_complex());
+            if let Some(list) = whole.or_else(|| list_of(doc, cx, member, resource)) {
+                match lists.0.iter_mut().find(|(known, _)| std::ptr::eq(*known, list)) {
+                    Some((_, count)) => *count += 1,
+                    None => lists.0.push((list, 1)),
+                }
+            }
+        }
+        lists
+    }
+
+    /// Whether a key is the only dotted one of a list that is no key itself.
+    pub(super) fn is_only_part(
+        &self,
+        doc: &Doc<'_>,
+        cx: &mut Cx<'_>,
+        member: Node,
+        resource: Option<&ResourceType>,
+    ) -> bool {
+        if self.0.is_empty() || doc.name(member) != 0 {
+            return false;
+        }
+        let Some(list) = resource.and_then(|resource| list_of(doc, cx, member, resource)) else { return false };
+        self.0.iter().any(|(known, count)| std::ptr::eq(*known, list) && *count == 1)
+            && cx.may(Id::PatchDottedKeys, || doc.pointer(member))
+    }
 }
 
 /// The multi-valued complex attribute that a dotted key names a part of.

@@ -2,9 +2,9 @@
 
 use super::{filter, urn_alias};
 use crate::{
-    json::{Doc, Node},
+    json::{Doc, Names, Node},
     quirk::{Cx, Id},
-    scim::{Attr, ResourceType, Type, filter::Syntax, name, path::Path, urn},
+    scim::{Attr, Attrs, Registry, ResourceType, Type, filter::Syntax, name, path::Path, urn},
 };
 
 /// What a path names.
@@ -18,8 +18,6 @@ pub(super) struct Place<'r> {
     pub(super) sub: bool,
     /// Whether the attribute is `active` of the resource itself.
     pub(super) active: bool,
-    /// The path as it goes on.
-    pub(super) text: String,
 }
 
 impl Place<'_> {
@@ -47,10 +45,24 @@ pub(super) fn settle<'r>(
     node: Node,
     resource: Option<&'r ResourceType>,
 ) -> Option<Place<'r>> {
-    let sent = doc.string(node)?.into_owned();
+    let (place, new) = read(doc, cx, node, resource)?;
+    if let Some(new) = new {
+        doc.set_string(node, &new);
+    }
+    Some(place)
+}
+
+/// What the path names, and its new text where that differs.
+fn read<'r>(
+    doc: &Doc<'_>,
+    cx: &mut Cx<'r>,
+    node: Node,
+    resource: Option<&'r ResourceType>,
+) -> Option<(Place<'r>, Option<String>)> {
+    let sent = doc.string(node)?;
     let registry = cx.plan.registry();
     let attrs = resource.map(|resource| &resource.attrs);
-    let at = doc.pointer(node);
+    let at = || doc.pointer(node);
     let mut changed = false;
 
     let alias = if urn::is_urn(&sent) { urn_alias::split(registry, resource, &sent) } else { None };
@@ -58,11 +70,11 @@ pub(super) fn settle<'r>(
         // A legacy URN in a path is not in the list of what is known to be sent.
         Some(alias) if alias.quirk == Some(Id::ExtLegacyKey) => (None, &*sent),
         Some(alias) => {
-            let spelled = alias.quirk.is_none_or(|quirk| cx.may(quirk, || at.clone()));
+            let spelled = alias.quirk.is_none_or(|quirk| cx.may(quirk, at));
             let dotted = alias.dot && !alias.rest.is_empty();
-            let separated = !dotted || cx.may(Id::UrnDotSeparator, || at.clone());
+            let separated = !dotted || cx.may(Id::UrnDotSeparator, at);
             if !spelled || !separated {
-                return Path::parse(&sent, Syntax::Lenient).ok().map(|path| opaque(&path, sent.clone()));
+                return Path::parse(&sent, Syntax::Lenient).ok().map(|path| (opaque(&path), None));
             }
             changed = alias.quirk.is_some() || dotted;
             (Some(alias.urn), alias.rest)
@@ -70,70 +82,69 @@ pub(super) fn settle<'r>(
         None => (None, &*sent),
     };
     if let (Some(urn), "") = (prefix, text) {
-        if changed {
-            doc.set_string(node, urn);
-        }
         let leaf = attrs.and_then(|attrs| attrs.find(urn)).filter(|attr| attr.extension);
-        return Some(Place { leaf, filtered: false, sub: false, active: false, text: urn.to_owned() });
+        let place = Place { leaf, filtered: false, sub: false, active: false };
+        return Some((place, changed.then(|| urn.to_owned())));
     }
     let mut path = Path::parse(text, Syntax::Lenient).ok()?;
     if prefix.is_none() && path.urn.is_some() {
-        return Some(opaque(&path, sent.clone()));
+        return Some((opaque(&path), None));
     }
 
+    let is_core = |urn: &str| resource.is_some_and(|resource| &*resource.urn == urn);
     let scope = match prefix {
         None => attrs,
-        Some(urn) if resource.is_some_and(|resource| &*resource.urn == urn) => attrs,
+        Some(urn) if is_core(urn) => attrs,
         Some(urn) => attrs.and_then(|attrs| attrs.find(urn)).map(|extension| &extension.sub),
     };
-    let mut attr = scope.and_then(|scope| scope.find(&path.attr)).filter(|attr| !attr.extension);
-    if attr.is_none() && prefix.is_none() && resource.is_some_and(|resource| &*resource.urn == urn::USER) {
+    let mut attr = scope.and_then(|scope| known(registry, scope, &path.attr)).filter(|attr| !attr.extension);
+    if attr.is_none() && prefix.is_none() && is_core(urn::USER) {
         let enterprise = attrs.and_then(|attrs| attrs.get(name::ENTERPRISE_USER));
-        attr = enterprise.and_then(|enterprise| enterprise.sub.find(&path.attr));
+        attr = enterprise.and_then(|enterprise| known(registry, &enterprise.sub, &path.attr));
         if attr.is_some() {
-            if !cx.may(Id::PathMissingUrn, || at.clone()) {
-                return Some(opaque(&path, sent.clone()));
+            if !cx.may(Id::PathMissingUrn, at) {
+                return Some((opaque(&path), None));
             }
             prefix = Some(urn::ENTERPRISE_USER);
             changed = true;
         }
     }
-    let core = prefix.is_none_or(|urn| resource.is_some_and(|resource| &*resource.urn == urn));
     let mut leaf = attr;
     if let Some(attr) = attr {
-        if *path.attr != *attr.canonical && cx.may(Id::AttrCase, || at.clone()) {
-            path.attr = attr.canonical.to_string().into();
+        if *path.attr != *attr.canonical && cx.may(Id::AttrCase, at) {
+            path.attr = (&*attr.canonical).into();
             changed = true;
         }
         if let Some(sub) = &path.sub {
-            leaf = attr.sub.find(sub);
+            leaf = known(registry, &attr.sub, sub);
             if let Some(known) = leaf.filter(|known| **sub != *known.canonical)
-                && cx.may(Id::AttrCase, || at.clone())
+                && cx.may(Id::AttrCase, at)
             {
-                path.sub = Some(known.canonical.to_string().into());
+                path.sub = Some((&*known.canonical).into());
                 changed = true;
             }
         }
     }
     if path.filter.is_some() {
-        changed |= filter::fix_path_filter(&mut path, attr, cx, &|| at.clone());
+        changed |= filter::fix_path_filter(&mut path, attr, cx, &|| at().to_string());
     }
-    let active = core && path.sub.is_none() && attr.is_some_and(|attr| attr.name == name::ACTIVE);
+    let active = prefix.is_none_or(is_core) && path.sub.is_none() && attr.is_some_and(|attr| attr.name == name::ACTIVE);
     let (filtered, sub) = (path.filter.is_some(), path.sub.is_some());
-    let text = match prefix {
+    let text = changed.then(|| match prefix {
         Some(urn) => format!("{urn}:{path}"),
-        None if changed => path.to_string(),
-        None => sent.clone(),
-    };
-    if changed {
-        doc.set_string(node, &text);
-    }
-    Some(Place { leaf: leaf.filter(|leaf| usable(leaf)), filtered, sub, active, text })
+        None => path.to_string(),
+    });
+    Some((Place { leaf: leaf.filter(|leaf| usable(leaf)), filtered, sub, active }, text))
+}
+
+/// The attribute of that name in a set.
+fn known<'r>(registry: &Registry, attrs: &'r Attrs, name: &str) -> Option<&'r Attr> {
+    attrs.get(registry.names().find(name).0)
 }
 
 /// A path whose attribute is not known.
-fn opaque<'r>(path: &Path<'_>, text: String) -> Place<'r> {
-    Place { leaf: None, filtered: path.filter.is_some(), sub: path.sub.is_some(), active: false, text }
+fn opaque<'r>(path: &Path<'_>) -> Place<'r> {
+    Place { leaf: None, filtered: path.filter.is_some(), sub: path.sub.is_some(), active: false }
 }
 
 /// A declared complex attribute without sub-attributes tells nothing about its values.

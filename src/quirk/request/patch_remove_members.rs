@@ -70,7 +70,7 @@ quirk! {
 }
 
 /// Makes one removal per id. The first stays in the operation's place, the others follow.
-pub(super) fn by_value(doc: &mut Doc<'_>, cx: &mut Cx<'_>, operation: Node, path: Node, value: Node, members: &str) {
+pub(super) fn by_value(doc: &mut Doc<'_>, cx: &mut Cx<'_>, operation: Node, path: Node, value: Node) {
     let wrapped = if doc.kind(value) == Kind::Object && doc.get(value, name::VALUE).is_none() {
         doc.get(value, name::MEMBERS)
     } else {
@@ -87,11 +87,12 @@ pub(super) fn by_value(doc: &mut Doc<'_>, cx: &mut Cx<'_>, operation: Node, path
         }
     };
     if wrapped.is_some() {
-        note(cx, Id::PatchRemoveWrappedMembers, doc.pointer(value));
+        note(cx, Id::PatchRemoveWrappedMembers, doc.pointer(value).to_string());
     }
-    if !note(cx, Id::PatchRemoveValueMembers, doc.pointer(value)) {
+    if !note(cx, Id::PatchRemoveValueMembers, doc.pointer(value).to_string()) {
         return;
     }
+    let members = doc.string(path).map(String::from).unwrap_or_default();
     doc.remove(value);
     let mut last = operation;
     let mut raw = String::new();

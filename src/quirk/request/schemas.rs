@@ -1,5 +1,7 @@
 //! The `schemas` list of a request (RFC 7643 3, RFC 7644 3.1): known-bad URIs go or are mapped, a missing list is filled.
 
+use std::collections::HashSet;
+
 use super::{schemas_unknown_uri, urn_alias};
 use crate::{
     json::{Doc, Kind, Node, encode},
@@ -41,11 +43,9 @@ fn settle(doc: &mut Doc<'_>, cx: &mut Cx<'_>, object: Node, resource: Option<&Re
         return;
     };
     match doc.kind(list) {
-        Kind::Null => {
-            if cx.may(Id::SchemasMissing, || doc.pointer(list)) {
-                let new = filled(doc, defaults);
-                doc.replace(list, new);
-            }
+        Kind::Null if cx.may(Id::SchemasMissing, || doc.pointer(list)) => {
+            let new = filled(doc, defaults);
+            doc.replace(list, new);
         }
         Kind::Array => {
             uris(doc, cx, list, resource.map(|kind| &*kind.urn));
@@ -80,15 +80,13 @@ fn uris(doc: &mut Doc<'_>, cx: &mut Cx<'_>, list: Node, core: Option<&str>) {
     if !mapped {
         return;
     }
-    let mut seen: Vec<String> = Vec::new();
+    let mut seen = HashSet::new();
     let mut next = doc.first(list);
     while let Some(item) = next {
         next = doc.next(item);
-        let Some(uri) = doc.string(item).map(String::from) else { continue };
-        if seen.iter().any(|known| known.eq_ignore_ascii_case(&uri)) {
+        let Some(uri) = doc.string(item).map(|uri| uri.to_ascii_lowercase()) else { continue };
+        if !seen.insert(uri) {
             doc.remove(item);
-        } else {
-            seen.push(uri);
         }
     }
 }
@@ -96,23 +94,33 @@ fn uris(doc: &mut Doc<'_>, cx: &mut Cx<'_>, list: Node, core: Option<&str>) {
 /// Appends the URIs of extensions that are used and not listed.
 fn unlisted(doc: &mut Doc<'_>, cx: &mut Cx<'_>, resource: Node, extensions: &[String]) {
     let Some(list) = doc.get(resource, name::SCHEMAS).filter(|&list| doc.kind(list) == Kind::Array) else { return };
-    for extension in extensions {
-        let listed = |doc: &Doc<'_>, item| doc.string(item).is_some_and(|uri| uri.eq_ignore_ascii_case(extension));
-        if doc.children(list).any(|item| listed(doc, item)) {
-            continue;
-        }
+    let listed: HashSet<String> =
+        doc.children(list).filter_map(|item| doc.string(item)).map(|uri| uri.to_ascii_lowercase()).collect();
+    let missing = extensions.iter().filter(|extension| !listed.contains(&extension.to_ascii_lowercase()));
+    let mut wanted = Vec::new();
+    for extension in missing {
         if cx.may(Id::SchemasExtensionUnlisted, || doc.pointer(list)) {
-            let uri = doc.text(extension);
-            doc.push(list, uri);
+            wanted.push(extension);
         }
     }
+    let last = doc.children(list).last();
+    append(doc, list, last, wanted.into_iter());
 }
 
 fn filled(doc: &mut Doc<'_>, uris: &[String]) -> Node {
     let list = doc.array();
+    append(doc, list, None, uris.iter());
+    list
+}
+
+/// Puts URIs behind the last item of a list.
+fn append<'u>(doc: &mut Doc<'_>, list: Node, mut last: Option<Node>, uris: impl Iterator<Item = &'u String>) {
     for uri in uris {
         let uri = doc.text(uri);
-        doc.push(list, uri);
+        match last {
+            Some(last) => doc.insert_after(last, uri),
+            None => doc.push(list, uri),
+        }
+        last = Some(uri);
     }
-    list
 }

@@ -134,7 +134,7 @@ mod tests {
     fn run(plan: &Plan, target: &str) -> (Option<String>, Vec<String>, Vec<String>) {
         let mut cx = Cx::new(plan, Direction::Request);
         let result = normalize(target, &mut cx);
-        let name = |fix: &crate::quirk::Fix| format!("{} {}", ALL[fix.quirk as usize].id, fix.at);
+        let name = |fix: crate::quirk::Fix<'_>| format!("{} {}", ALL[fix.quirk as usize].id, fix.at);
         (result, cx.findings.fixes().map(name).collect(), cx.findings.observed().map(name).collect())
     }
 

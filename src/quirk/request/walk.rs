@@ -96,15 +96,61 @@ fn elements(doc: &mut Doc<'_>, cx: &mut Cx<'_>, list: Node, attr: &Attr, form: F
     if form == Form::Patch && attr.name == name::MEMBERS {
         patch_members::bare_strings(doc, cx, list);
     }
+    let mut primaries = 0;
     let mut next = doc.first(list);
     while let Some(item) = next {
         if doc.kind(item) == Kind::Object {
-            null_subattr::drop(doc, cx, item);
-            element(doc, cx, item, attr, form);
+            let glance = glance(doc, item, &attr.sub);
+            if glance.nulls {
+                null_subattr::drop(doc, cx, item);
+            }
+            if !glance.fits || attr.name == name::ROLES {
+                element(doc, cx, item, attr, form);
+            }
+            primaries += usize::from(glance.primary);
         }
         next = doc.next(item);
     }
-    duplicate_primary::later_ones(doc, cx, list);
+    if primaries > 1 {
+        duplicate_primary::later_ones(doc, cx, list);
+    }
+}
+
+/// What one look over an element's members tells: most elements of a large group need no second one.
+struct Glance {
+    /// There are nulls.
+    nulls: bool,
+    /// Every known member is spelled as the schema does and has a simple value of its kind.
+    fits: bool,
+    /// There is a `primary` that is not false.
+    primary: bool,
+}
+
+fn glance(doc: &Doc<'_>, element: Node, attrs: &Attrs) -> Glance {
+    let mut glance = Glance { nulls: false, fits: true, primary: false };
+    for member in doc.children(element) {
+        let (name, kind) = (doc.name(member), doc.kind(member));
+        if kind == Kind::Null {
+            glance.nulls = true;
+        } else if name == name::PRIMARY {
+            glance.primary |= kind != Kind::False;
+        }
+        glance.fits = glance.fits
+            && match attrs.get(name) {
+                None => true,
+                Some(attr) => doc.is_exact(member) && fits(attr, kind),
+            };
+    }
+    glance
+}
+
+/// Whether a value of this kind is what a simple single-valued attribute wants, or nothing that a quirk knows.
+fn fits(attr: &Attr, kind: Kind) -> bool {
+    match kind {
+        Kind::String => !attr.multi_valued && attr.kind.is_text(),
+        Kind::Array | Kind::Object => false,
+        Kind::Null | Kind::True | Kind::False | Kind::Number => true,
+    }
 }
 
 /// The elements of a list of simple values.

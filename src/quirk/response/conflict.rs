@@ -100,7 +100,7 @@ pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, error: Node, http: StatusC
     if http == StatusCode::CONFLICT
         && !collides
         && is_blank(doc, stated)
-        && cx.may(Id::ConflictScimtypeMissing, || doc.pointer(error) + "/scimType")
+        && cx.may(Id::ConflictScimtypeMissing, || format!("{}/scimType", doc.pointer(error)))
     {
         put_type(doc, error);
     }

@@ -46,7 +46,7 @@ pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, error: Node, http: StatusC
         Some(node) => doc.kind(node) == Kind::Null,
         None => doc.find(error, "detail").is_none(),
     };
-    if !is_missing || !cx.may(Id::ErrorDetailMissing, || doc.pointer(error) + "/detail") {
+    if !is_missing || !cx.may(Id::ErrorDetailMissing, || format!("{}/detail", doc.pointer(error))) {
         return;
     }
     let reason = reason(http);

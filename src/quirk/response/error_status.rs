@@ -95,7 +95,7 @@ quirk! {
 pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, error: Node, http: StatusCode) {
     let Some(node) = doc.get(error, name::STATUS) else {
         let collides = doc.find(error, "status").is_some();
-        if !collides && cx.may(Id::ErrorStatusMissing, || doc.pointer(error) + "/status") {
+        if !collides && cx.may(Id::ErrorStatusMissing, || format!("{}/status", doc.pointer(error))) {
             put(doc, error, http);
         }
         return;

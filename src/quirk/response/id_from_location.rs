@@ -48,7 +48,8 @@ pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, resource: Node, location: 
     let path = location.split(['?', '#']).next().unwrap_or_default();
     let segment = path.rsplit('/').next().unwrap_or_default();
     let id = String::from_utf8(percent_decode(segment.as_bytes())).unwrap_or_default();
-    if id.is_empty() || id == *kind.endpoint || !cx.may(Id::IdFromLocation, || doc.pointer(resource) + "/id") {
+    if id.is_empty() || id == *kind.endpoint || !cx.may(Id::IdFromLocation, || format!("{}/id", doc.pointer(resource)))
+    {
         return;
     }
     match doc.get(resource, name::ID) {

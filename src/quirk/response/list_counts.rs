@@ -207,7 +207,7 @@ pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, list: Node, ask: &Ask<'_>)
         list_resources_null::fix(cx, doc, list);
     }
     if is_suspicious(doc, list, ask, returned) {
-        cx.report(Id::ListTotalIsPage, || doc.pointer(list) + "/totalResults");
+        cx.report(Id::ListTotalIsPage, || format!("{}/totalResults", doc.pointer(list)));
     }
 }
 
@@ -288,7 +288,7 @@ fn first_index(cx: &mut Cx<'_>, doc: &mut Doc<'_>, list: Node, ask: &Ask<'_>, cu
         None if doc.find(list, "startIndex").is_some() => {}
         None if knows => insert(cx, doc, list, name::START_INDEX, "startIndex", ask.first()),
         None if cursor => {}
-        None => cx.report(Id::ListCountsMissing, || doc.pointer(list) + "/startIndex"),
+        None => cx.report(Id::ListCountsMissing, || format!("{}/startIndex", doc.pointer(list))),
         Some(node) if doc.kind(node) == Kind::Null || integer(doc, list, name::START_INDEX) == Some(0) => {
             if !knows {
                 cx.report(Id::ListStartindexZero, || doc.pointer(node));
@@ -335,7 +335,7 @@ fn total(cx: &mut Cx<'_>, doc: &mut Doc<'_>, list: Node, ask: &Ask<'_>, whole: O
                 doc.set(node, &total.to_string());
             }
         }
-        (_, None) => cx.report(Id::ListCountsMissing, || doc.pointer(list) + "/totalResults"),
+        (_, None) => cx.report(Id::ListCountsMissing, || format!("{}/totalResults", doc.pointer(list))),
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, list: Node) {
         None if doc.find(list, "Resources").is_some() => return,
         _ => {}
     }
-    if !cx.may(Id::ListResourcesNull, || doc.pointer(list) + "/Resources") {
+    if !cx.may(Id::ListResourcesNull, || format!("{}/Resources", doc.pointer(list))) {
         return;
     }
     let array = doc.array();

@@ -348,7 +348,7 @@ impl Subject<'_> {
             }
             None if doc.find(meta, "location").is_some() => {}
             None => {
-                if cx.may(Id::LocationMissing, || doc.pointer(meta) + "/location") {
+                if cx.may(Id::LocationMissing, || format!("{}/location", doc.pointer(meta))) {
                     let location = doc.text(&uri);
                     let location = doc.keyed(location, "location", name::LOCATION);
                     doc.push(meta, location);

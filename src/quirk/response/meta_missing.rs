@@ -42,7 +42,9 @@ quirk! {
 #[cold]
 pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, resource: Node, kind: &ResourceType, location: Option<&str>) {
     let old = doc.get(resource, name::META);
-    if !cx.may(Id::MetaMissing, || old.map_or_else(|| doc.pointer(resource) + "/meta", |old| doc.pointer(old))) {
+    if !cx.may(Id::MetaMissing, || {
+        old.map_or_else(|| format!("{}/meta", doc.pointer(resource)), |old| doc.pointer(old).to_string())
+    }) {
         return;
     }
     let meta = doc.object();

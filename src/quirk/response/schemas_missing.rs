@@ -33,7 +33,8 @@ pub(crate) fn put(doc: &mut Doc<'_>, object: Node, urns: &[&str]) {
 
 /// Where `schemas` is or would be.
 pub(crate) fn place(doc: &Doc<'_>, object: Node) -> String {
-    doc.get(object, name::SCHEMAS).map_or_else(|| doc.pointer(object) + "/schemas", |schemas| doc.pointer(schemas))
+    doc.get(object, name::SCHEMAS)
+        .map_or_else(|| format!("{}/schemas", doc.pointer(object)), |schemas| doc.pointer(schemas).to_string())
 }
 
 /// Gives a resource the core URN of its endpoint and those of the extensions in it.

@@ -124,7 +124,7 @@ pub(crate) fn resource(cx: &mut Cx<'_>, doc: &mut Doc<'_>, resource: Node, kind:
     if let Some(meta) = doc.get(resource, name::META)
         && doc.kind(meta) == Kind::Object
         && doc.find(meta, "resourceType").is_none()
-        && cx.may(Id::Scim11Translate, || doc.pointer(meta) + "/resourceType")
+        && cx.may(Id::Scim11Translate, || format!("{}/resourceType", doc.pointer(meta)))
     {
         let kind = doc.text(&kind.name);
         let kind = doc.keyed(kind, "resourceType", name::RESOURCE_TYPE);

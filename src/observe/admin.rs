@@ -1,0 +1,128 @@
+//! The admin port: is it alive, is it ready, what has it counted.
+//!
+//! Health and metrics answer everyone; there is nothing secret in them and probes carry no token.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http_body_util::Full;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
+    task, time,
+};
+
+use super::Metrics;
+
+/// What the admin port tells about.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// What `/metrics` prints.
+    pub metrics: Arc<Metrics>,
+    /// True from the first signal on.
+    pub draining: watch::Receiver<bool>,
+    /// The app, to be knocked at.
+    pub app: Uri,
+    /// Whether an app that does not answer makes `/readyz` fail.
+    pub app_required: bool,
+}
+
+/// A probe that hangs must not hang the kubelet, whose default patience is one second.
+const KNOCK: Duration = Duration::from_millis(500);
+
+/// Nobody sends an admin request slowly.
+const HEAD: Duration = Duration::from_secs(5);
+
+/// Scrapers and probes need a handful of connections.
+const CONNECTIONS: usize = 64;
+
+/// Serves the admin port until it is dropped.
+pub async fn serve(listener: TcpListener, admin: Admin) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let slot = Arc::clone(&slots).acquire_owned().await;
+        let Ok((stream, _)) = listener.accept().await else {
+            time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let admin = admin.clone();
+        let service = service_fn(move |request| {
+            let admin = admin.clone();
+            async move { Ok::<_, Infallible>(admin.answer(&request).await) }
+        });
+        task::spawn(async move {
+            let mut builder = http1::Builder::new();
+            builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
+            if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
+                tracing::debug!(%error, "admin connection ended");
+            }
+            drop(slot);
+        });
+    }
+}
+
+impl Admin {
+    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        let path = request.uri().path();
+        if !matches!(path, "/livez" | "/readyz" | "/metrics") {
+            return text(StatusCode::NOT_FOUND, "not here; try /livez, /readyz?verbose or /metrics\n");
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
+            answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return answer;
+        }
+        match path {
+            "/metrics" => self.metrics(),
+            "/readyz" => self.ready(request.uri().query().is_some_and(|query| query.contains("verbose"))).await,
+            _ => text(StatusCode::OK, "ok\n"),
+        }
+    }
+
+    fn metrics(&self) -> Response<Full<Bytes>> {
+        match self.metrics.text() {
+            Ok(page) => {
+                let mut answer = text(StatusCode::OK, page);
+                let kind = HeaderValue::from_static(prometheus::TEXT_FORMAT);
+                answer.headers_mut().insert(header::CONTENT_TYPE, kind);
+                answer
+            }
+            Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+        }
+    }
+
+    async fn ready(&self, verbose: bool) -> Response<Full<Bytes>> {
+        let draining = *self.draining.borrow();
+        let app = if verbose || self.app_required { Some(self.knock().await) } else { None };
+        let ready = !draining && (!self.app_required || app == Some(true));
+        let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        let mut page = String::new();
+        if verbose {
+            page.push_str(if draining { "[-] drain: stopping\n" } else { "[+] drain: not draining\n" });
+            page.push_str(match (app, self.app_required) {
+                (Some(true), _) => "[+] app: accepts connections\n",
+                (_, true) => "[-] app: accepts no connections\n",
+                (_, false) => "[!] app: accepts no connections (reported, not required)\n",
+            });
+        }
+        page.push_str(if ready { "ok\n" } else { "not ready\n" });
+        text(status, page)
+    }
+
+    async fn knock(&self) -> bool {
+        let Some(host) = self.app.host() else { return false };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let port = self.app.port_u16().unwrap_or(80);
+        matches!(time::timeout(KNOCK, TcpStream::connect((host, port))).await, Ok(Ok(_)))
+    }
+}
+
+fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::new(text.into()));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer
+}

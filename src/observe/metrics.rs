@@ -1,0 +1,303 @@
+//! Every metric, in one table. Dashboards, alert rules and docs may use only names that stand here.
+//!
+//! Labels come from the configuration or from our own tables, never from a request: a stranger cannot make series.
+//! Handles are looked up by label values without building strings; what is known beforehand is exported as zero, so
+//! that a rate over a fault that has not happened yet is 0 and not absent.
+
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+/// One metric: what dashboards may ask for.
+#[derive(Debug)]
+pub struct Metric {
+    /// The full name.
+    pub name: &'static str,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// Label names, in the order in which values are given.
+    pub labels: &'static [&'static str],
+    /// What it counts, for people.
+    pub help: &'static str,
+}
+
+const fn metric(name: &'static str, kind: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
+    Metric { name, kind, labels, help }
+}
+
+const REQUESTS: Metric = metric(
+    "scimshim_requests_total",
+    "counter",
+    &["tenant", "idp", "method", "resource", "code"],
+    "Requests answered, by what the IdP was told; code 499 is a client that left before its answer.",
+);
+const REQUEST_DURATION: Metric =
+    metric("scimshim_request_duration_seconds", "histogram", &[], "From the request head to the end of the answer.");
+const UPSTREAM_DURATION: Metric = metric(
+    "scimshim_upstream_request_duration_seconds",
+    "histogram",
+    &[],
+    "Time spent waiting for the app, holds and retries included.",
+);
+const OVERHEAD: Metric = metric(
+    "scimshim_overhead_seconds",
+    "histogram",
+    &[],
+    "Time spent in scimshim itself: neither waiting for the client's body nor for the app.",
+);
+const FIXES: Metric = metric(
+    "scimshim_fixes_total",
+    "counter",
+    &["tenant", "quirk", "direction", "mode"],
+    "Deviations found; mode fix was rewritten, observe was only counted.",
+);
+const REFUSALS: Metric = metric(
+    "scimshim_refusals_total",
+    "counter",
+    &["tenant", "reason"],
+    "Answers that scimshim made itself; tenant _none was refused before a tenant was known.",
+);
+const UNREAD: Metric = metric(
+    "scimshim_unread_total",
+    "counter",
+    &["tenant", "direction", "reason"],
+    "Bodies that went on as sent because they could not be read: no JSON (body), a content coding that is not \
+     supported or broken (encoding), over the limit (too_large).",
+);
+const IN_FLIGHT: Metric =
+    metric("scimshim_in_flight", "gauge", &["tenant"], "Requests that have been admitted and not yet answered.");
+const HELD: Metric =
+    metric("scimshim_held", "gauge", &["tenant"], "Requests that wait for an app that refuses connections.");
+const RETRIES: Metric = metric(
+    "scimshim_retries_total",
+    "counter",
+    &[],
+    "Reads sent to the app again after the connection failed before an answer.",
+);
+const UPSTREAM_CONNECTIONS: Metric =
+    metric("scimshim_upstream_connections", "gauge", &[], "Open connections to the app.");
+const CLIENTS_LEFT: Metric = metric(
+    "scimshim_clients_left_total",
+    "counter",
+    &["tenant", "when"],
+    "Clients that closed before the end: waiting (no answer yet) or answer (in the middle of it).",
+);
+const IDP_DETECTED: Metric = metric(
+    "scimshim_idp_detected",
+    "gauge",
+    &["tenant", "idp"],
+    "1 for the profile that `idp: auto` took from the User-Agent.",
+);
+const IDP_SUGGESTED: Metric = metric(
+    "scimshim_idp_suggested",
+    "gauge",
+    &["tenant", "idp"],
+    "1 for the profile that the traffic of a tenant with `idp: auto` looks like; nothing is rewritten because of it.",
+);
+const BUILD_INFO: Metric = metric("scimshim_build_info", "gauge", &["version"], "1, with the version that runs.");
+
+/// Every metric, sorted by name. Process metrics (`process_*`) come with them.
+pub static TABLE: &[Metric] = &[
+    BUILD_INFO,
+    CLIENTS_LEFT,
+    FIXES,
+    HELD,
+    IDP_DETECTED,
+    IDP_SUGGESTED,
+    IN_FLIGHT,
+    OVERHEAD,
+    REFUSALS,
+    REQUEST_DURATION,
+    REQUESTS,
+    RETRIES,
+    UNREAD,
+    UPSTREAM_CONNECTIONS,
+    UPSTREAM_DURATION,
+];
+
+/// The tenant label of what was refused before a tenant was known.
+pub const NO_TENANT: &str = "_none";
+
+/// From a fast read to the 60 s after which Entra and Okta give up; 50 s is the default deadline.
+const DURATION: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 50.0, 60.0];
+
+/// The shim itself: tens of microseconds are usual, a body of 10 MiB takes tenths of a second.
+const SHORT: &[f64] =
+    &[0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0];
+
+/// The live metrics of one shim; passed to whoever counts.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Requests by outcome.
+    pub requests: IntCounterVec,
+    /// The whole exchange.
+    pub request_duration: Histogram,
+    /// The app's part.
+    pub upstream_duration: Histogram,
+    /// Our part.
+    pub overhead: Histogram,
+    /// Deviations.
+    pub fixes: IntCounterVec,
+    /// Our own answers.
+    pub refusals: IntCounterVec,
+    /// Bodies that could not be read.
+    pub unread: IntCounterVec,
+    /// Admitted and not yet answered.
+    pub in_flight: IntGaugeVec,
+    /// Waiting for the app to come back.
+    pub held: IntGaugeVec,
+    /// Reads sent again.
+    pub retries: IntCounter,
+    /// Sockets to the app.
+    pub upstream_connections: IntGauge,
+    /// Clients that did not wait.
+    pub clients_left: IntCounterVec,
+    /// What `idp: auto` found.
+    pub idp_detected: IntGaugeVec,
+    /// What a tenant looks like.
+    pub idp_suggested: IntGaugeVec,
+}
+
+impl Metrics {
+    /// A fresh registry with everything in [`TABLE`], and zeros for `tenants` times `reasons`.
+    ///
+    /// # Errors
+    /// A name stands twice in the table.
+    pub fn new(tenants: &[&str], reasons: &[&str]) -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let metrics = Self {
+            requests: counters(&registry, &REQUESTS)?,
+            request_duration: histogram(&registry, &REQUEST_DURATION, DURATION)?,
+            upstream_duration: histogram(&registry, &UPSTREAM_DURATION, DURATION)?,
+            overhead: histogram(&registry, &OVERHEAD, SHORT)?,
+            fixes: counters(&registry, &FIXES)?,
+            refusals: counters(&registry, &REFUSALS)?,
+            unread: counters(&registry, &UNREAD)?,
+            in_flight: gauges(&registry, &IN_FLIGHT)?,
+            held: gauges(&registry, &HELD)?,
+            retries: counters(&registry, &RETRIES)?.with_label_values(&[] as &[&str]),
+            upstream_connections: gauges(&registry, &UPSTREAM_CONNECTIONS)?.with_label_values(&[] as &[&str]),
+            clients_left: counters(&registry, &CLIENTS_LEFT)?,
+            idp_detected: gauges(&registry, &IDP_DETECTED)?,
+            idp_suggested: gauges(&registry, &IDP_SUGGESTED)?,
+            registry,
+        };
+        gauges(&metrics.registry, &BUILD_INFO)?.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        #[cfg(target_os = "linux")]
+        metrics.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        metrics.zeros(tenants, reasons);
+        Ok(metrics)
+    }
+
+    /// The page that Prometheus reads.
+    ///
+    /// # Errors
+    /// Two collectors contradict each other.
+    pub fn text(&self) -> prometheus::Result<String> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+
+    fn zeros(&self, tenants: &[&str], reasons: &[&str]) {
+        for tenant in tenants.iter().copied() {
+            self.in_flight.with_label_values(&[tenant]);
+            self.held.with_label_values(&[tenant]);
+            for when in ["answer", "waiting"] {
+                self.clients_left.with_label_values(&[tenant, when]);
+            }
+            for direction in ["request", "response"] {
+                for reason in ["body", "encoding", "too_large"] {
+                    self.unread.with_label_values(&[tenant, direction, reason]);
+                }
+            }
+        }
+        for tenant in tenants.iter().copied().chain([NO_TENANT]) {
+            for reason in reasons {
+                self.refusals.with_label_values(&[tenant, reason]);
+            }
+        }
+    }
+}
+
+fn counters(registry: &Registry, metric: &Metric) -> prometheus::Result<IntCounterVec> {
+    let made = IntCounterVec::new(Opts::new(metric.name, metric.help), metric.labels)?;
+    registry.register(Box::new(made.clone()))?;
+    Ok(made)
+}
+
+fn gauges(registry: &Registry, metric: &Metric) -> prometheus::Result<IntGaugeVec> {
+    let made = IntGaugeVec::new(Opts::new(metric.name, metric.help), metric.labels)?;
+    registry.register(Box::new(made.clone()))?;
+    Ok(made)
+}
+
+fn histogram(registry: &Registry, metric: &Metric, buckets: &[f64]) -> prometheus::Result<Histogram> {
+    let opts = HistogramOpts::new(metric.name, metric.help).buckets(buckets.to_vec());
+    let made = HistogramVec::new(opts, metric.labels)?;
+    registry.register(Box::new(made.clone()))?;
+    Ok(made.with_label_values(&[] as &[&str]))
+}
+
+/// The page `docs/metrics.md`.
+pub fn page() -> String {
+    let mut page = String::from(
+        "# Metrics\n\nGenerated from the table in `src/observe/metrics.rs`; `UPDATE=1 cargo test` rewrites it. \
+         Process metrics (`process_*`) are exported too.\n\n| name | kind | labels | meaning |\n|---|---|---|---|\n",
+    );
+    for Metric { name, kind, labels, help } in TABLE {
+        let labels = labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+        page.push_str(&format!("| `{name}` | {kind} | {labels} | {help} |\n"));
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_unique_and_explained() {
+        let names: Vec<_> = TABLE.iter().map(|metric| metric.name.trim_end_matches("_total")).collect();
+        assert!(names.windows(2).all(|pair| pair[0] < pair[1]), "{names:?}");
+        for metric in TABLE {
+            assert!(metric.name.starts_with("scimshim_"), "{}", metric.name);
+            assert_eq!(metric.kind == "counter", metric.name.ends_with("_total"), "{}", metric.name);
+            assert!(metric.help.ends_with('.'), "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn nothing_is_exported_that_is_not_in_the_table() {
+        let text = Metrics::new(&["default"], &["outside"]).unwrap().text().unwrap();
+        for line in text.lines().filter(|line| line.starts_with("# TYPE ") && !line.contains(" process_")) {
+            let mut words = line.split(' ').skip(2);
+            let (name, kind) = (words.next().unwrap(), words.next().unwrap());
+            assert!(TABLE.iter().any(|metric| metric.name == name && metric.kind == kind), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_is_exported_as_zero() {
+        let text = Metrics::new(&["default"], &["outside"]).unwrap().text().unwrap();
+        for line in [
+            r#"scimshim_refusals_total{reason="outside",tenant="default"} 0"#,
+            r#"scimshim_refusals_total{reason="outside",tenant="_none"} 0"#,
+            r#"scimshim_held{tenant="default"} 0"#,
+            "scimshim_retries_total 0",
+            "scimshim_upstream_connections 0",
+        ] {
+            assert!(text.lines().any(|have| have == line), "{line} is missing in\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_page_is_fresh() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(path, page()).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), page(), "run UPDATE=1 cargo test");
+    }
+}

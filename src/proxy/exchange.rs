@@ -1,0 +1,383 @@
+//! What happened, said once at the end.
+//!
+//! Steps note facts here; dropping the exchange feeds metrics and the access log. So a client that leaves in the middle
+//! is counted like any other, and no step has to remember to count.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use tracing::Level;
+
+use super::refusal::Refusal;
+use crate::{
+    gate::{Admitted, Room, Tenant},
+    observe::{Metrics, metrics::NO_TENANT},
+    quirk::{Direction, Findings, Id, Idp, Plan},
+};
+
+/// One request and its answer.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    metrics: Arc<Metrics>,
+    started: Instant,
+    id: HeaderValue,
+    /// The caller did not say what it is.
+    nameless: bool,
+    method: &'static str,
+    resource: &'static str,
+    admission: Option<Admission>,
+    status: Option<StatusCode>,
+    refusal: Option<(&'static str, Level, String)>,
+    findings: Vec<(Direction, Findings)>,
+    unread: Vec<(Direction, Unread)>,
+    /// When the answer's head was ready.
+    ready: Option<Instant>,
+    body_wait: Duration,
+    upstream: Option<Duration>,
+    held: bool,
+    retries: u32,
+    complete: bool,
+    broken: bool,
+}
+
+#[derive(Debug)]
+struct Admission {
+    tenant: Arc<Tenant>,
+    idp: Idp,
+    detected: Option<Idp>,
+    _room: Room,
+}
+
+/// Why a body went on as sent though it should have been read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// It is no JSON that can be read in one way.
+    Body,
+    /// Its content coding is unknown or broken.
+    Encoding,
+    /// It is over the limit.
+    TooLarge,
+}
+
+impl Unread {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Body => "body",
+            Self::Encoding => "encoding",
+            Self::TooLarge => "too_large",
+        }
+    }
+}
+
+impl Exchange {
+    /// Begins when the head has been read.
+    pub(crate) fn new(metrics: &Arc<Metrics>, id: HeaderValue, method: &Method, headers: &HeaderMap) -> Self {
+        Self {
+            metrics: Arc::clone(metrics),
+            started: Instant::now(),
+            id,
+            nameless: !headers.contains_key(header::USER_AGENT),
+            method: method_label(method),
+            resource: "other",
+            admission: None,
+            status: None,
+            refusal: None,
+            findings: Vec::new(),
+            unread: Vec::new(),
+            ready: None,
+            body_wait: Duration::ZERO,
+            upstream: None,
+            held: false,
+            retries: 0,
+            complete: false,
+            broken: false,
+        }
+    }
+
+    /// When the request began, for the one deadline.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// The name of this request in both directions.
+    pub(crate) fn id(&self) -> &HeaderValue {
+        &self.id
+    }
+
+    /// The metric label of the tenant.
+    pub(crate) fn tenant(&self) -> &str {
+        self.admission.as_ref().map_or(NO_TENANT, |admission| &admission.tenant.id)
+    }
+
+    /// The caller came in.
+    pub(crate) fn admitted(&mut self, admitted: Admitted) -> (Arc<Tenant>, Arc<Plan>) {
+        let (tenant, plan) = (Arc::clone(&admitted.tenant), Arc::clone(&admitted.plan));
+        self.metrics.in_flight.with_label_values(&[&*tenant.id]).inc();
+        self.admission = Some(Admission {
+            tenant: Arc::clone(&tenant),
+            idp: plan.idp(),
+            detected: admitted.detected,
+            _room: admitted.into_room(),
+        });
+        (tenant, plan)
+    }
+
+    /// What the request is about.
+    pub(crate) fn target(&mut self, target: &str) {
+        self.resource = resource_label(target);
+    }
+
+    /// What the engine found.
+    pub(crate) fn found(&mut self, direction: Direction, findings: Findings) {
+        if !findings.is_empty() {
+            self.findings.push((direction, findings));
+        }
+    }
+
+    /// A body went on as sent.
+    pub(crate) fn unread(&mut self, direction: Direction, why: Unread) {
+        self.unread.push((direction, why));
+    }
+
+    /// Time in which the client owed us its body.
+    pub(crate) fn waited_for_body(&mut self, time: Duration) {
+        self.body_wait += time;
+    }
+
+    /// Time in which the app owed us something.
+    pub(crate) fn waited_for_app(&mut self, time: Duration) {
+        *self.upstream.get_or_insert_default() += time;
+    }
+
+    /// The request waits for an app that refuses connections, as long as the answer lives.
+    pub(crate) fn held(&mut self) -> Held {
+        self.held = true;
+        let gauge = self.metrics.held.with_label_values(&[self.tenant()]);
+        gauge.inc();
+        Held(gauge)
+    }
+
+    /// A read is sent again.
+    pub(crate) fn retried(&mut self) {
+        self.retries += 1;
+    }
+
+    /// scimshim answers itself.
+    pub(crate) fn refused(&mut self, refusal: &Refusal) {
+        let told = refusal.told();
+        self.refusal = Some((told.reason, told.level, refusal.to_string()));
+    }
+
+    /// The answer's head is ready.
+    pub(crate) fn answered(&mut self, status: StatusCode) {
+        self.status = Some(status);
+        self.ready = Some(Instant::now());
+    }
+
+    /// The whole answer has been handed over.
+    pub(crate) fn complete(&mut self) {
+        self.complete = true;
+    }
+
+    /// The app broke off in the middle of an answer that had begun to go out.
+    pub(crate) fn broke(&mut self) {
+        self.broken = true;
+    }
+
+    /// The names of what was fixed, each once, for `scimshim-fixes`.
+    pub(crate) fn write_fixes(&self, headers: &mut HeaderMap) {
+        let fixes = self.quirks(true);
+        if fixes.is_empty() {
+            return;
+        }
+        if let Ok(value) = HeaderValue::from_str(&fixes.join(", ")) {
+            headers.insert("scimshim-fixes", value);
+        }
+    }
+
+    fn quirks(&self, fixed: bool) -> Vec<&'static str> {
+        let mut ids: Vec<Id> = Vec::new();
+        for (id, done, _) in self.findings.iter().flat_map(|(_, findings)| findings.counts()) {
+            if done == fixed && !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        ids.into_iter().map(Id::as_str).collect()
+    }
+
+    fn left(&self) -> Option<&'static str> {
+        match (self.status, self.complete || self.broken) {
+            (None, _) => Some("waiting"),
+            (Some(_), false) => Some("answer"),
+            (Some(_), true) => None,
+        }
+    }
+
+    fn count(&self, took: Duration) {
+        let metrics = &self.metrics;
+        let tenant = self.tenant();
+        let idp = self.admission.as_ref().map_or("generic", |admission| admission.idp.as_str());
+        let code = self.status.as_ref().map_or("499", code_label);
+        metrics.requests.with_label_values(&[tenant, idp, self.method, self.resource, code]).inc();
+        metrics.request_duration.observe(took.as_secs_f64());
+        let waited = self.body_wait + self.upstream.unwrap_or_default();
+        if let Some(time) = self.upstream {
+            metrics.upstream_duration.observe(time.as_secs_f64());
+        }
+        if let Some(ready) = self.ready {
+            let own = ready.duration_since(self.started).saturating_sub(waited);
+            metrics.overhead.observe(own.as_secs_f64());
+        }
+        for (direction, findings) in &self.findings {
+            for (id, fixed, count) in findings.counts() {
+                let mode = if fixed { "fix" } else { "observe" };
+                metrics
+                    .fixes
+                    .with_label_values(&[tenant, id.as_str(), direction.as_str(), mode])
+                    .inc_by(u64::from(count));
+            }
+        }
+        for (direction, why) in &self.unread {
+            metrics.unread.with_label_values(&[tenant, direction.as_str(), why.as_str()]).inc();
+        }
+        if let Some((reason, ..)) = &self.refusal {
+            metrics.refusals.with_label_values(&[tenant, reason]).inc();
+        }
+        if let Some(when) = self.left() {
+            metrics.clients_left.with_label_values(&[tenant, when]).inc();
+        }
+        metrics.retries.inc_by(u64::from(self.retries));
+        if let Some(admission) = &self.admission {
+            metrics.in_flight.with_label_values(&[tenant]).dec();
+            if let Some(idp) = admission.detected {
+                metrics.idp_detected.with_label_values(&[tenant, idp.as_str()]).set(1);
+                tracing::info!(tenant, %idp, "profile taken from the user agent; set `idp` to make it fixed");
+            }
+            if self.looks_like_entra() && admission.tenant.suggests() {
+                metrics.idp_suggested.with_label_values(&[tenant, Idp::Entra.as_str()]).set(1);
+                tracing::info!(tenant, "no user agent and capital operations look like Entra; if so, set `idp: entra`");
+            }
+        }
+    }
+
+    /// Entra sends no User-Agent and writes `Add`; others do one or the other.
+    fn looks_like_entra(&self) -> bool {
+        let capital = |findings: &Findings| findings.counts().any(|(id, ..)| id == Id::PatchOpCase);
+        self.nameless && self.findings.iter().any(|(_, findings)| capital(findings))
+    }
+
+    fn log(&self, took: Duration) {
+        let level = match &self.refusal {
+            Some((_, level, _)) => *level,
+            None if self.broken => Level::ERROR,
+            None => Level::INFO,
+        };
+        macro_rules! say {
+            ($level:expr) => {
+                tracing::event!(
+                    target: "scimshim::access",
+                    $level,
+                    tenant = self.tenant(),
+                    idp = self.admission.as_ref().map(|admission| admission.idp.as_str()),
+                    id = self.id.to_str().unwrap_or_default(),
+                    method = self.method,
+                    resource = self.resource,
+                    status = self.status.map(|status| status.as_u16()),
+                    took_ms = took.as_secs_f64() * 1e3,
+                    app_ms = self.upstream.map(|time| time.as_secs_f64() * 1e3),
+                    held = self.held.then_some(true),
+                    retries = (self.retries > 0).then_some(self.retries),
+                    fixed = joined(&self.quirks(true)),
+                    observed = joined(&self.quirks(false)),
+                    unread = self.unread.first().map(|(_, why)| why.as_str()),
+                    left = self.left(),
+                    broken = self.broken.then_some(true),
+                    refused = self.refusal.as_ref().map(|(reason, ..)| *reason),
+                    detail = self.refusal.as_ref().map(|(_, _, detail)| detail.as_str()),
+                    "request"
+                )
+            };
+        }
+        match level {
+            Level::ERROR => say!(Level::ERROR),
+            Level::WARN => say!(Level::WARN),
+            _ => say!(Level::INFO),
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let took = self.started.elapsed();
+        self.count(took);
+        self.log(took);
+    }
+}
+
+/// A request among those that wait; dropping it says that the wait is over.
+#[derive(Debug)]
+pub(crate) struct Held(prometheus::IntGauge);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+fn joined(ids: &[&str]) -> Option<String> {
+    (!ids.is_empty()).then(|| ids.join(","))
+}
+
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// The first segment of a target, if RFC 7644 knows it, without case as engines route it.
+fn resource_label(target: &str) -> &'static str {
+    const KNOWN: [&str; 7] = ["Users", "Groups", "Me", "Bulk", "Schemas", "ResourceTypes", "ServiceProviderConfig"];
+    let path = target.split('?').next().unwrap_or_default();
+    if path.ends_with("/.search") {
+        return "search";
+    }
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    KNOWN.into_iter().find(|known| known.eq_ignore_ascii_case(first)).unwrap_or("other")
+}
+
+/// Registered codes keep their number, so that an app cannot make 900 series.
+fn code_label(code: &StatusCode) -> &str {
+    if code.canonical_reason().is_some() { code.as_str() } else { "other" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_bounded() {
+        assert_eq!(method_label(&Method::from_bytes(b"BREW").unwrap()), "other");
+        for (target, label) in [
+            ("/Users/1?x=/Groups", "Users"),
+            ("/users", "Users"),
+            ("/Users/.search", "search"),
+            ("/.search", "search"),
+            ("", "other"),
+            ("/Usersx", "other"),
+            ("/Me", "Me"),
+        ] {
+            assert_eq!(resource_label(target), label, "{target}");
+        }
+        assert_eq!(code_label(&StatusCode::from_u16(799).unwrap()), "other");
+    }
+}

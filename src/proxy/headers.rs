@@ -1,0 +1,213 @@
+//! Heads on their way: what ends at this hop, what scimshim says about the caller, what the app should not see.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    net::IpAddr,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header, uri::Authority};
+
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const FORWARDED: HeaderName = header::FORWARDED;
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// The longest request id that is kept; a UUID has 36, a trace context 55.
+const LONGEST_ID: usize = 128;
+
+/// Fields that end at each hop even when Connection does not name them (RFC 9110 7.6.1), and those that speak to a
+/// proxy and not to the app (11.7).
+const HOP_BY_HOP: [HeaderName; 10] = [
+    header::CONNECTION,
+    HeaderName::from_static("http2-settings"),
+    HeaderName::from_static("keep-alive"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    HeaderName::from_static("proxy-connection"),
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// Digests of a body that has been rewritten.
+const DIGESTS: [HeaderName; 4] = [
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("repr-digest"),
+];
+
+/// Removes what ends at this hop.
+pub(crate) fn end_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        let named: Vec<HeaderName> = headers
+            .get_all(header::CONNECTION)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .filter_map(|name| name.trim().parse().ok())
+            .collect();
+        for name in named {
+            headers.remove(name);
+        }
+    }
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// Turns the head that the IdP sent into the one that the app gets. The Host is left to the client, which takes it
+/// from the app's URL, and so is the framing of the body.
+pub(crate) fn to_app(headers: &mut HeaderMap, peer: IpAddr, host: Option<&Authority>, id: &HeaderValue) {
+    end_hop(headers);
+    for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT, X_FORWARDED_HOST] {
+        headers.remove(name);
+    }
+    let node = match peer {
+        IpAddr::V4(_) => peer.to_string(),
+        IpAddr::V6(_) => format!("\"[{peer}]\""),
+    };
+    let mut forwarded = format!("for={node};proto=http");
+    if let Some(host) = host {
+        forwarded.push_str(&format!(";host=\"{host}\""));
+        if let Ok(host) = HeaderValue::from_str(host.as_str()) {
+            headers.insert(X_FORWARDED_HOST, host);
+        }
+    }
+    for (name, value) in [(FORWARDED, forwarded), (X_FORWARDED_FOR, peer.to_string())] {
+        match HeaderValue::from_str(&value) {
+            Ok(value) => headers.insert(name, value),
+            Err(_) => headers.remove(name),
+        };
+    }
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.insert(X_REQUEST_ID, id.clone());
+    if headers.get(header::USER_AGENT).is_none_or(|agent| agent.as_bytes().trim_ascii().is_empty()) {
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("scimshim/", env!("CARGO_PKG_VERSION"))));
+    }
+}
+
+/// Forgets what described a body that is no longer the one that was sent.
+pub(crate) fn forget_body(headers: &mut HeaderMap) {
+    headers.remove(header::CONTENT_ENCODING);
+    for name in &DIGESTS {
+        headers.remove(name);
+    }
+}
+
+/// Whether Host stands there as RFC 9112 3.2 wants it: once, and a host if anything. Two of them are two targets.
+pub(crate) fn has_sound_host(version: Version, headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let sound =
+        |host: &HeaderValue| host.is_empty() || host.to_str().is_ok_and(|host| host.parse::<Authority>().is_ok());
+    match (hosts.next(), hosts.next()) {
+        (None, _) => version != Version::HTTP_11,
+        (Some(host), None) => sound(host),
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// The host that the caller meant: of an absolute target before the Host field (RFC 9112 3.2.2).
+pub(crate) fn host(target: Option<&Authority>, headers: &HeaderMap) -> Option<Authority> {
+    let named = || headers.get(header::HOST)?.to_str().ok()?.parse().ok();
+    target.cloned().or_else(named).filter(|host| !host.as_str().contains('@'))
+}
+
+/// Whether the caller wants to leave HTTP. An offer of `h2c` may be ignored (RFC 9110 7.8), and common HTTP clients
+/// make it with every request.
+pub(crate) fn wants_upgrade(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::UPGRADE)
+        .iter()
+        .flat_map(|value| value.to_str().unwrap_or("?").split(','))
+        .any(|protocol| !protocol.trim().eq_ignore_ascii_case("h2c"))
+}
+
+/// Names for requests that came without one.
+#[derive(Debug, Default)]
+pub(crate) struct Ids {
+    random: RandomState,
+    next: AtomicU64,
+}
+
+impl Ids {
+    /// The id that the caller gave, if it is sane, or a new one.
+    pub(crate) fn of(&self, headers: &HeaderMap) -> HeaderValue {
+        let sane = |id: &&HeaderValue| {
+            let id = id.as_bytes();
+            !id.is_empty() && id.len() <= LONGEST_ID && id.iter().all(u8::is_ascii_graphic)
+        };
+        headers.get(X_REQUEST_ID).filter(sane).cloned().unwrap_or_else(|| self.make())
+    }
+
+    /// A new one: random enough not to meet another replica's.
+    pub(crate) fn make(&self) -> HeaderValue {
+        let count = self.next.fetch_add(1, Ordering::Relaxed);
+        let id = format!("{:016x}{:016x}", self.random.hash_one(count), self.random.hash_one((count, "low")));
+        HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("0"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn what_connection_names_ends_here() {
+        let mut headers = map(&[
+            ("connection", "close, X-Private"),
+            ("x-private", "1"),
+            ("keep-alive", "timeout=5"),
+            ("te", "trailers"),
+            ("x-kept", "1"),
+        ]);
+        end_hop(&mut headers);
+        assert_eq!(headers, map(&[("x-kept", "1")]));
+    }
+
+    #[test]
+    fn forwarding_is_what_was_established() {
+        let mut headers = map(&[
+            ("x-forwarded-for", "6.6.6.6"),
+            ("x-forwarded-host", "evil.example"),
+            ("x-forwarded-proto", "https"),
+            ("forwarded", "for=6.6.6.6"),
+            ("connection", "x-forwarded-for"),
+            ("user-agent", " "),
+        ]);
+        let host: Authority = "app.example:80".parse().unwrap();
+        to_app(&mut headers, "2001:db8::1".parse().unwrap(), Some(&host), &HeaderValue::from_static("id"));
+        assert_eq!(headers["x-forwarded-for"], "2001:db8::1");
+        assert_eq!(headers["x-forwarded-host"], "app.example:80");
+        assert_eq!(headers["x-forwarded-proto"], "http");
+        assert_eq!(headers["forwarded"], r#"for="[2001:db8::1]";proto=http;host="app.example:80""#);
+        assert!(headers["user-agent"].to_str().unwrap().starts_with("scimshim/"));
+        to_app(&mut headers, "192.0.2.1".parse().unwrap(), None, &HeaderValue::from_static("id"));
+        assert!(!headers.contains_key("x-forwarded-host"), "a stranger's host must not stay");
+        assert_eq!(headers["forwarded"], "for=192.0.2.1;proto=http");
+    }
+
+    #[test]
+    fn a_sane_id_is_kept_and_any_other_replaced() {
+        let ids = Ids::default();
+        assert_eq!(ids.of(&map(&[("x-request-id", "abc-1")])), "abc-1");
+        for bad in ["", "a b", "\u{00e9}"] {
+            let headers = HeaderMap::from_iter([(X_REQUEST_ID, HeaderValue::from_bytes(bad.as_bytes()).unwrap())]);
+            assert_eq!(ids.of(&headers).len(), 32, "{bad:?}");
+        }
+        assert_ne!(ids.make(), ids.make());
+    }
+
+    #[test]
+    fn an_offer_of_h2c_is_no_upgrade() {
+        assert!(!wants_upgrade(&map(&[("upgrade", "h2c")])));
+        assert!(wants_upgrade(&map(&[("upgrade", "h2c, websocket")])));
+    }
+}

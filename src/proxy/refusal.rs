@@ -1,0 +1,197 @@
+//! Every answer that scimshim makes itself, in one table.
+//!
+//! Never 401 or 403 for a fault of our own: an IdP takes either for lost credentials and stops. The text is for an
+//! admin who sees only this text, so it says what was expected, what came, and what to do.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use tracing::Level;
+
+use crate::{
+    config::settings::RetryAfter,
+    gate,
+    quirk::{RefusedBody, Why},
+};
+
+/// Why scimshim answers instead of the app.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error(
+        "the application did not answer in time; whether it did what was asked is unknown, read the resource before \
+         sending this again"
+    )]
+    Deadline,
+    #[error("{0}")]
+    Encoding(String),
+    #[error(transparent)]
+    Gate(#[from] gate::Refused),
+    #[error("the request line and headers are larger than this gateway reads ({limit} bytes)")]
+    Header { limit: usize },
+    #[error("the application is not reachable; nothing of this request was given to it, send it again after the wait")]
+    Hold,
+    #[error("the provisioning gateway failed on this request; this is a fault of scimshim, not of the request")]
+    Internal,
+    #[error("{0}")]
+    Malformed(String),
+    #[error("nothing is served at this path: SCIM begins at {base}/")]
+    Outside { base: String },
+    #[error("{0}")]
+    Quirk(String),
+    #[error("the request {0} did not arrive in time")]
+    Slow(&'static str),
+    #[error("the request body is larger than this gateway reads ({limit} bytes)")]
+    TooLarge { limit: usize },
+    #[error("{0} not supported on a SCIM endpoint")]
+    Unsupported(&'static str),
+    #[error("{0}; whether it did what was asked is unknown, read the resource before sending this again")]
+    Upstream(&'static str),
+}
+
+/// A line of the table.
+pub(crate) struct Told {
+    /// HTTP status.
+    pub(crate) status: StatusCode,
+    /// RFC 7644 3.12, table 9, where it has one.
+    pub(crate) scim_type: Option<&'static str>,
+    /// Whether the IdP is told when to come again.
+    pub(crate) retry_after: bool,
+    /// The metric label.
+    pub(crate) reason: &'static str,
+    /// What it is in the log: an error is ours or the app's, a warning the client's or the load's.
+    pub(crate) level: Level,
+}
+
+/// Every reason label, so that all are exported as zero.
+pub(crate) const REASONS: [&str; 13] = [
+    "deadline",
+    "encoding",
+    "header",
+    "hold",
+    "internal",
+    "malformed",
+    "outside",
+    "overload",
+    "quirk",
+    "slow",
+    "too_large",
+    "unsupported",
+    "upstream",
+];
+
+impl Refusal {
+    /// The table.
+    pub(crate) fn told(&self) -> Told {
+        let told = |status, reason, level| Told { status, scim_type: None, retry_after: false, reason, level };
+        let syntax =
+            |reason| Told { scim_type: Some("invalidSyntax"), ..told(StatusCode::BAD_REQUEST, reason, Level::WARN) };
+        let wait = |reason, level| Told { retry_after: true, ..told(StatusCode::SERVICE_UNAVAILABLE, reason, level) };
+        match self {
+            Self::Deadline => told(StatusCode::GATEWAY_TIMEOUT, "deadline", Level::ERROR),
+            Self::Encoding(_) => told(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding", Level::WARN),
+            Self::Gate(gate::Refused::Overload) => wait("overload", Level::WARN),
+            Self::Header { .. } => told(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "header", Level::WARN),
+            Self::Hold => wait("hold", Level::ERROR),
+            Self::Internal => told(StatusCode::INTERNAL_SERVER_ERROR, "internal", Level::ERROR),
+            Self::Malformed(_) => syntax("malformed"),
+            Self::Outside { .. } => told(StatusCode::NOT_FOUND, "outside", Level::INFO),
+            Self::Quirk(_) => syntax("quirk"),
+            Self::Slow(_) => told(StatusCode::REQUEST_TIMEOUT, "slow", Level::WARN),
+            Self::TooLarge { .. } => told(StatusCode::PAYLOAD_TOO_LARGE, "too_large", Level::WARN),
+            Self::Unsupported(_) => told(StatusCode::NOT_IMPLEMENTED, "unsupported", Level::WARN),
+            Self::Upstream(_) => told(StatusCode::BAD_GATEWAY, "upstream", Level::ERROR),
+        }
+    }
+
+    /// The SCIM Error of RFC 7644 3.12.
+    pub(crate) fn answer(&self, retry_after: RetryAfter) -> Response<Bytes> {
+        let told = self.told();
+        let mut error = serde_json::json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
+            "status": told.status.as_str(),
+        });
+        if let Some(scim_type) = told.scim_type {
+            error["scimType"] = scim_type.into();
+        }
+        error["detail"] = self.to_string().into();
+        let mut answer = Response::new(Bytes::from(error.to_string()));
+        *answer.status_mut() = told.status;
+        let headers = answer.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/scim+json"));
+        if told.retry_after {
+            headers.insert(header::RETRY_AFTER, retry_after.seconds(Duration::ZERO).into());
+        }
+        answer
+    }
+}
+
+impl From<Box<RefusedBody>> for Refusal {
+    fn from(body: Box<RefusedBody>) -> Self {
+        match body.why {
+            Why::Encoding => Self::Encoding(body.detail),
+            Why::Malformed => Self::Malformed(body.detail),
+            Why::Quirk => Self::Quirk(body.detail),
+        }
+    }
+}
+
+impl RetryAfter {
+    /// A wait as the whole number of seconds that goes out: rounded up, and kept within the bounds.
+    pub(crate) fn seconds(self, wait: Duration) -> u64 {
+        let up = |time: Duration| time.as_secs() + u64::from(time.subsec_nanos() > 0);
+        up(wait).max(up(self.floor)).min(self.ceiling.as_secs().max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: RetryAfter = RetryAfter { floor: Duration::from_secs(30), ceiling: Duration::from_secs(600) };
+
+    fn all() -> Vec<Refusal> {
+        vec![
+            Refusal::Deadline,
+            Refusal::Encoding("no".into()),
+            Refusal::Gate(gate::Refused::Overload),
+            Refusal::Header { limit: 1 },
+            Refusal::Hold,
+            Refusal::Internal,
+            Refusal::Malformed("no".into()),
+            Refusal::Outside { base: "/scim/v2".into() },
+            Refusal::Quirk("no".into()),
+            Refusal::Slow("body"),
+            Refusal::TooLarge { limit: 1 },
+            Refusal::Unsupported("upgrades are"),
+            Refusal::Upstream("the application closed the connection"),
+        ]
+    }
+
+    #[test]
+    fn every_reason_is_known_beforehand() {
+        let mut reasons: Vec<_> = all().iter().map(|refusal| refusal.told().reason).collect();
+        reasons.sort_unstable();
+        assert_eq!(reasons, REASONS);
+    }
+
+    #[test]
+    fn every_answer_is_a_scim_error() {
+        for refusal in all() {
+            let answer = refusal.answer(BOUNDS);
+            let body: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
+            assert_eq!(body["status"], answer.status().as_str());
+            assert_eq!(body["schemas"][0], "urn:ietf:params:scim:api:messages:2.0:Error");
+            assert!(!body["detail"].as_str().unwrap().is_empty());
+            assert_eq!(answer.headers()["content-type"], "application/scim+json");
+            assert_eq!(answer.headers().contains_key("retry-after"), answer.status() == 503, "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_wait_is_whole_seconds_within_the_bounds() {
+        assert_eq!(BOUNDS.seconds(Duration::ZERO), 30);
+        assert_eq!(BOUNDS.seconds(Duration::from_millis(40_001)), 41);
+        assert_eq!(BOUNDS.seconds(Duration::from_secs(6000)), 600);
+    }
+}

@@ -1,0 +1,170 @@
+//! The answer: read with a bound, handed to the engine, and on as it came where nothing was fixed.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, Response, StatusCode, header, response::Parts};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::time;
+
+use super::{
+    body::{self, Decoded, Flow},
+    exchange::{Exchange, Unread},
+    headers,
+    normalize::{LARGE, edit, elsewhere, rooted},
+    refusal::Refusal,
+};
+use crate::{
+    gate::Tenant,
+    quirk::{self, Answer, Asked, Body, Direction, Plan, Repaired},
+};
+
+/// An answer over this is streamed without repair and counted: a page of ten thousand users with photos is smaller.
+pub(crate) const LARGEST: usize = 32 << 20;
+
+/// What an answer is judged by.
+#[derive(Debug, Clone)]
+pub(crate) struct Question {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) tenant: Arc<Tenant>,
+    pub(crate) method: Method,
+    pub(crate) target: String,
+    pub(crate) base_url: String,
+    pub(crate) upstream_url: String,
+}
+
+/// Hands an answer through unread.
+pub(crate) fn untouched(answer: Response<Incoming>, method: &Method) -> (Parts, Flow) {
+    let (mut head, body) = answer.into_parts();
+    headers::end_hop(&mut head.headers);
+    if !is_bodiless(method, head.status) {
+        head.headers.remove(header::CONTENT_LENGTH);
+    }
+    (head, Flow::App { first: VecDeque::new(), rest: body })
+}
+
+/// Repairs an answer.
+pub(crate) async fn answer(
+    question: Question,
+    answer: Response<Incoming>,
+    deadline: Instant,
+    exchange: &mut Exchange,
+) -> Result<(Parts, Flow), Refusal> {
+    let (head, flow) = untouched(answer, &question.method);
+    // Not Modified describes a body that the IdP has from before.
+    let Flow::App { rest, .. } = flow else { return Ok((head, flow)) };
+    if head.status == StatusCode::NOT_MODIFIED {
+        return Ok((head, Flow::App { first: VecDeque::new(), rest }));
+    }
+    let began = Instant::now();
+    let read = time::timeout_at(deadline.into(), read(rest)).await.map_err(|_| Refusal::Deadline)?;
+    exchange.waited_for_app(began.elapsed());
+    let raw = match read? {
+        Flow::Whole(raw) => raw,
+        large => {
+            exchange.unread(Direction::Response, Unread::TooLarge);
+            return Ok((head, large));
+        }
+    };
+    let decoded = match body::decode(&head.headers, &raw, LARGEST) {
+        Decoded::Plain => raw.clone(),
+        Decoded::Whole(decoded) => decoded.into(),
+        unread => {
+            let why = if unread == Decoded::TooLarge { Unread::TooLarge } else { Unread::Encoding };
+            exchange.unread(Direction::Response, why);
+            return Ok((head, Flow::Whole(raw)));
+        }
+    };
+    let bodiless = question.method == Method::HEAD;
+    let (mut head, repaired) = walk(question, head, decoded).await;
+    exchange.found(Direction::Response, repaired.findings);
+    if let Some(why) = repaired.unread {
+        tracing::debug!(why, "answer goes on unread");
+        exchange.unread(Direction::Response, Unread::Body);
+    }
+    if let Some(status) = repaired.status {
+        head.status = status;
+    }
+    let flow = match repaired.body {
+        _ if bodiless => Flow::Whole(Bytes::new()),
+        Body::AsSent => Flow::Whole(raw),
+        Body::Empty => {
+            headers::forget_body(&mut head.headers);
+            head.headers.remove(header::CONTENT_TYPE);
+            Flow::Whole(Bytes::new())
+        }
+        Body::New(fixed) => {
+            headers::forget_body(&mut head.headers);
+            Flow::Whole(fixed.into())
+        }
+    };
+    edit(&mut head.headers, repaired.headers);
+    Ok((head, flow))
+}
+
+/// Whether the protocol sends no body with such an answer (RFC 9112 6.3); its Content-Length then tells of another.
+pub(crate) fn is_bodiless(method: &Method, status: StatusCode) -> bool {
+    *method == Method::HEAD || status == StatusCode::NOT_MODIFIED
+}
+
+/// One call of the engine, on this thread or, for a large body, on another.
+async fn walk(question: Question, head: Parts, body: Bytes) -> (Parts, Repaired) {
+    if body.len() <= LARGE {
+        let repaired = step(&question, head.status, &head.headers, &body);
+        return (head, repaired);
+    }
+    elsewhere(move || {
+        let repaired = step(&question, head.status, &head.headers, &body);
+        (head, repaired)
+    })
+    .await
+}
+
+fn step(question: &Question, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Repaired {
+    let Question { plan, tenant, method, target, base_url, upstream_url } = question;
+    let target = &*rooted(target);
+    let collection = quirk::collection(target);
+    let asked = Asked {
+        method,
+        target,
+        base_url,
+        upstream_url,
+        now: SystemTime::now(),
+        collection_seen: collection.is_some_and(|collection| tenant.has_seen(collection)),
+    };
+    let repaired = quirk::repair(plan, &asked, &Answer { status, headers, body });
+    if let Some(collection) = collection.filter(|_| status == StatusCode::OK && *method == Method::GET) {
+        tenant.saw(collection);
+    }
+    repaired
+}
+
+/// Reads a whole body; one over [`LARGEST`] comes back as a stream that begins with what was read.
+async fn read(mut rest: Incoming) -> Result<Flow, Refusal> {
+    let mut first = VecDeque::new();
+    let mut length = 0;
+    loop {
+        if length > LARGEST || length as u64 + rest.size_hint().lower() > LARGEST as u64 {
+            return Ok(Flow::App { first, rest });
+        }
+        let Some(frame) = rest.frame().await else { break };
+        let frame = frame
+            .map_err(|_| Refusal::Upstream("the application closed the connection in the middle of its answer"))?;
+        if let Ok(data) = frame.into_data() {
+            length += data.len();
+            first.push_back(data);
+        }
+    }
+    if first.len() < 2 {
+        return Ok(Flow::Whole(first.pop_front().unwrap_or_default()));
+    }
+    let mut whole = BytesMut::with_capacity(length);
+    first.iter().for_each(|data| whole.extend_from_slice(data));
+    Ok(Flow::Whole(whole.freeze()))
+}

@@ -1,0 +1,177 @@
+//! Path to SCIM target.
+//!
+//! Nothing is resolved: a path that two parsers could read differently is refused, because what the app reads might be
+//! another resource than what was judged here. Dot segments are refused everywhere, encoded slashes and double
+//! encodings in the part before the target. In the target `%2F` may stand: ids are opaque (RFC 7643 3.1).
+
+use http::uri::PathAndQuery;
+
+use super::refusal::Refusal;
+use crate::config::settings::{Listen, Outside};
+
+/// Where a request goes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Way<'a> {
+    /// Outside the base path and allowed to be: the app's origin, untouched.
+    Pass,
+    /// What follows the base path, query included; empty for the base itself.
+    Scim(&'a str),
+}
+
+/// Finds the way of a request, or refuses it.
+pub(crate) fn find<'a>(listen: &Listen, uri: Option<&'a PathAndQuery>) -> Result<Way<'a>, Refusal> {
+    let outside = || Refusal::Outside { base: listen.base_path.clone() };
+    let uri = uri.map_or("/", PathAndQuery::as_str);
+    let path = uri.split('?').next().unwrap_or_default();
+    if !path.starts_with('/') || has_dot_segment(path) {
+        return Err(outside());
+    }
+    if let Some(target) = below(&listen.base_path, uri) {
+        return Ok(Way::Scim(target));
+    }
+    match listen.outside {
+        Outside::Pass if is_plain(path) && !reads_as(path, &listen.base_path) => Ok(Way::Pass),
+        Outside::Pass | Outside::Refuse => Err(outside()),
+    }
+}
+
+/// What follows `base` in `uri`, if `base` ends there at a segment.
+fn below<'a>(base: &str, uri: &'a str) -> Option<&'a str> {
+    uri.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+}
+
+/// Whether a segment is `.` or `..` for any reader: plain, percent-encoded, between encoded slashes or backslashes, or
+/// before path parameters (`..;x`).
+fn has_dot_segment(path: &str) -> bool {
+    if !path.contains('.') && !path.contains('%') {
+        return false;
+    }
+    let decoded = decode(path.as_bytes());
+    decoded.split(|byte| matches!(byte, b'/' | b'\\')).any(|segment| {
+        let name = segment.split(|byte| *byte == b';').next().unwrap_or_default();
+        matches!(name, b"." | b"..")
+    })
+}
+
+/// No encoded slash, no backslash, no encoded percent sign.
+fn is_plain(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    !["%2f", "%5c", "%25", "\\"].iter().any(|hidden| path.contains(hidden))
+}
+
+/// Whether an app that decodes, merges slashes or ignores case would take `path` for one below `base`: such a request
+/// would get round everything that is done for SCIM.
+fn reads_as(path: &str, base: &str) -> bool {
+    let segments = |bytes: Vec<u8>| -> Vec<Vec<u8>> {
+        bytes
+            .split(|byte| *byte == b'/')
+            .filter(|segment| !segment.is_empty())
+            .map(<[u8]>::to_ascii_lowercase)
+            .collect()
+    };
+    let base = segments(decode(base.as_bytes()));
+    segments(decode(path.as_bytes())).starts_with(&base)
+}
+
+/// Percent-decodes once; what is no encoding stays.
+fn decode(path: &[u8]) -> Vec<u8> {
+    let hex = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut at = 0;
+    while let Some(byte) = path.get(at) {
+        match (byte, hex(path.get(at + 1)), hex(path.get(at + 2))) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            _ => {
+                decoded.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    decoded
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::settings::Limits;
+
+    fn listen(base: &str, outside: Outside) -> Listen {
+        let limits = Limits {
+            body: 1,
+            header: 1,
+            connections: 1,
+            in_flight: 1,
+            header_timeout: Duration::ZERO,
+            body_timeout: Duration::ZERO,
+            idle_timeout: Duration::ZERO,
+            deadline: Duration::ZERO,
+            drain: Duration::ZERO,
+        };
+        Listen { address: ([127, 0, 0, 1], 0).into(), base_url: None, base_path: base.into(), outside, limits }
+    }
+
+    #[track_caller]
+    fn way(base: &str, outside: Outside, uri: &str, want: Option<&Way<'_>>) {
+        let uri: PathAndQuery = uri.parse().unwrap();
+        assert_eq!(find(&listen(base, outside), Some(&uri)).ok().as_ref(), want, "{uri}");
+    }
+
+    #[test]
+    fn the_target_is_what_follows_the_base_path() {
+        for (uri, target) in [
+            ("/scim/v2/Users/1?attributes=id", "/Users/1?attributes=id"),
+            ("/scim/v2", ""),
+            ("/scim/v2/", "/"),
+            ("/scim/v2?x", "?x"),
+            ("/scim/v2/Users/a%2Fb", "/Users/a%2Fb"),
+            ("/scim/v2/Users/100%25", "/Users/100%25"),
+            ("/scim/v2/Users/a.b", "/Users/a.b"),
+            ("/scim/v2/Users?filter=userName%20eq%20%22../x%22", "/Users?filter=userName%20eq%20%22../x%22"),
+        ] {
+            way("/scim/v2", Outside::Refuse, uri, Some(&Way::Scim(target)));
+        }
+        way("", Outside::Refuse, "/Users", Some(&Way::Scim("/Users")));
+    }
+
+    #[test]
+    fn a_segment_is_not_cut_in_two() {
+        way("/scim/v2", Outside::Refuse, "/scim/v2x/Users", None);
+        way("/scim/v2", Outside::Pass, "/scim/v2x/Users", Some(&Way::Pass));
+    }
+
+    #[test]
+    fn what_the_app_could_resolve_is_refused() {
+        for uri in [
+            "/scim/v2/../admin",
+            "/scim/v2/%2e%2E/admin",
+            "/scim/v2/Users/..",
+            "/scim/v2/./Users",
+            "/scim/v2/Users/..%2f..%2fadmin",
+            "/scim/v2/Users/..%5cadmin",
+            "/scim/v2/Users/..;/admin",
+            "/scim/x/../v2/Users",
+            "/scim%2fv2/Users",
+            "/scim%5Cv2/Users",
+            "/scim%252fv2/Users",
+            "/%73cim/v2/Users",
+            "//scim/v2/Users",
+            "/scim//v2/Users",
+            "/SCIM/v2/Users",
+        ] {
+            way("/scim/v2", Outside::Refuse, uri, None);
+            way("/scim/v2", Outside::Pass, uri, None);
+        }
+    }
+
+    #[test]
+    fn the_rest_passes_only_where_it_may() {
+        way("/scim/v2", Outside::Pass, "/healthz?x=1", Some(&Way::Pass));
+        way("/scim/v2", Outside::Refuse, "/healthz", None);
+        way("/scim/v2", Outside::Pass, "/files/a%2fb", None);
+    }
+}

@@ -1,0 +1,176 @@
+//! A shim from its settings to its end: bind both ports, run, drain.
+
+use std::{
+    future::{Future, poll_fn},
+    net::SocketAddr,
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+};
+
+use anyhow::Context;
+use tokio::{net::TcpListener, runtime, sync::watch, task};
+
+use super::{Proxy, accept, headers::Ids, refusal::REASONS, upstream::App};
+use crate::{
+    config::{Settings, settings::Readiness},
+    gate::Gate,
+    observe::{Metrics, admin, log},
+};
+
+/// A sidecar whose ports are bound and which does not serve yet.
+#[derive(Debug)]
+pub struct Shim {
+    proxy: Arc<Proxy>,
+    data: TcpListener,
+    admin: TcpListener,
+}
+
+/// Binds both ports, so that a port in use is an error before anything else happens.
+///
+/// # Errors
+/// A port cannot be bound.
+pub async fn bind(mut settings: Settings) -> anyhow::Result<Shim> {
+    let data = listen(settings.listen.address).await?;
+    let admin = listen(settings.admin.address).await?;
+    settings.listen.address = data.local_addr()?;
+    settings.admin.address = admin.local_addr()?;
+    let metrics = Arc::new(Metrics::new(&[&*settings.tenant.id], &REASONS)?);
+    let app = App::new(&settings.upstream, metrics.upstream_connections.clone());
+    let gate = Gate::new(&settings);
+    let proxy = Arc::new(Proxy { settings, metrics, gate, app, ids: Ids::default() });
+    Ok(Shim { proxy, data, admin })
+}
+
+impl Shim {
+    /// Where identity providers call; the port that the system chose, if it was asked to.
+    pub fn data_addr(&self) -> SocketAddr {
+        self.proxy.settings.listen.address
+    }
+
+    /// Where operators look.
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.proxy.settings.admin.address
+    }
+
+    /// Serves until `shutdown`; then says that it is not ready, accepts no more, and returns when what is in flight
+    /// has been answered, or after `limits.drain`.
+    ///
+    /// # Errors
+    /// None today; what cannot be served any more would be one.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let Self { proxy, data, admin } = self;
+        announce(&proxy.settings);
+        let (drain, draining) = watch::channel(false);
+        let operators = admin::Admin {
+            metrics: Arc::clone(&proxy.metrics),
+            draining,
+            app: proxy.settings.upstream.url.clone(),
+            app_required: proxy.settings.admin.readiness == Readiness::App,
+        };
+        // It stays to the end: who waits for the drain wants to see it.
+        let operators = task::spawn(admin::serve(admin, operators));
+        let shutdown = async {
+            shutdown.await;
+            drain.send_replace(true);
+        };
+        accept::serve(data, Arc::clone(&proxy), shutdown).await;
+        operators.abort();
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// Builds the runtime, installs signals and serves until SIGTERM or SIGINT; a second one exits at once.
+///
+/// # Errors
+/// A port cannot be bound, or the system gives no threads or signals.
+pub fn serve_blocking(settings: Settings) -> anyhow::Result<()> {
+    log::init(&settings.log);
+    let mut builder = match settings.threads {
+        0 | 1 => runtime::Builder::new_current_thread(),
+        threads => {
+            let mut builder = runtime::Builder::new_multi_thread();
+            builder.worker_threads(threads);
+            builder
+        }
+    };
+    let runtime = builder.enable_all().build().context("no async runtime")?;
+    let outcome = runtime.block_on(async {
+        let mut stop = signals()?;
+        let shim = bind(settings).await?;
+        let first = async {
+            let signal = next(&mut stop).await;
+            tracing::info!(signal, "stopping; a second signal exits at once");
+            task::spawn(async move {
+                next(&mut stop).await;
+                std::process::exit(EXIT_BY_SIGNAL);
+            });
+        };
+        shim.run(first).await
+    });
+    // What hangs beyond the drain, such as a name lookup, does not keep the process.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// 128 + SIGTERM, as shells report it.
+const EXIT_BY_SIGNAL: i32 = 143;
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+/// What an operator should know at start, once.
+fn announce(settings: &Settings) {
+    let Settings { listen, admin, upstream, .. } = settings;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        listen = %listen.address,
+        base_path = listen.base_path,
+        admin = %admin.address,
+        upstream = %upstream.url,
+        idp = %settings.tenant.idp,
+        "serving"
+    );
+    for missing in &settings.not_in_force {
+        tracing::warn!(key = missing.key, "not in force: {}", missing.what);
+    }
+}
+
+#[cfg(unix)]
+type Stop = [tokio::signal::unix::Signal; 2];
+
+#[cfg(unix)]
+fn signals() -> anyhow::Result<Stop> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let one = |kind| signal(kind).context("cannot listen to signals");
+    Ok([one(SignalKind::terminate())?, one(SignalKind::interrupt())?])
+}
+
+#[cfg(unix)]
+async fn next([terminate, interrupt]: &mut Stop) -> &'static str {
+    let (mut terminate, mut interrupt) = (pin!(terminate.recv()), pin!(interrupt.recv()));
+    poll_fn(|cx| {
+        if terminate.as_mut().poll(cx).is_ready() {
+            Poll::Ready("SIGTERM")
+        } else {
+            interrupt.as_mut().poll(cx).map(|_| "SIGINT")
+        }
+    })
+    .await
+}
+
+#[cfg(not(unix))]
+type Stop = ();
+
+#[cfg(not(unix))]
+fn signals() -> anyhow::Result<Stop> {
+    Ok(())
+}
+
+#[cfg(not(unix))]
+async fn next(_: &mut Stop) -> &'static str {
+    let _ = tokio::signal::ctrl_c().await;
+    "Ctrl-C"
+}

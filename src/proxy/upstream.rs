@@ -1,0 +1,284 @@
+//! The app: hold, retry, deadline.
+//!
+//! Two questions decide everything. Can a byte of this request have reached the app? If not, it is held and tried again
+//! whatever it is. Is it a GET or HEAD? Then a connection that failed before an answer is tried again too. A write of
+//! which a byte may have arrived is never sent twice (RFC 9110 9.2.2 would allow PUT and DELETE; a slow app that has
+//! done the first would do it again over what came after). The retry of hyper's pool is of the first kind: it repeats
+//! only what its connection had not begun to write. A client that leaves takes its request with it: a held write that
+//! went out later could overtake what the IdP sends next.
+
+use std::{
+    error::Error,
+    future::Future,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version, header};
+use hyper::{
+    body::Incoming,
+    rt::{Read, ReadBufCursor, Write},
+};
+use hyper_util::{
+    client::legacy::{
+        Client, Error as Failure,
+        connect::{Connected, Connection, HttpConnector},
+    },
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+};
+use prometheus::IntGauge;
+use tokio::{net::TcpStream, sync::Semaphore, time};
+use tower::Service;
+
+use super::{body::Payload, exchange::Exchange, refusal::Refusal};
+use crate::config::settings;
+
+/// Between attempts while the app refuses connections: soon enough that a quick restart costs little, and not so often
+/// that 256 held requests keep a starting app from starting.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Idle connections are given up before common servers do (Node 5 s; Jetty, nginx, Tomcat later), because a write that
+/// meets a closing connection can only be answered with 502.
+const POOL_IDLE: Duration = Duration::from_secs(4);
+
+/// A request for the app, ready to be given as often as it may be.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+    pub(crate) payload: Payload,
+}
+
+impl Outgoing {
+    fn request(&self) -> Request<Payload> {
+        let mut request = Request::new(self.payload.clone());
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.uri.clone();
+        *request.version_mut() = Version::HTTP_11;
+        *request.headers_mut() = self.headers.clone();
+        request
+    }
+}
+
+/// The app behind its pool of connections.
+#[derive(Debug)]
+pub(crate) struct App {
+    client: Client<Connector, Payload>,
+    hold: Duration,
+    held: Semaphore,
+    retries: u32,
+    origin: Uri,
+    base: String,
+    content_type: Option<HeaderValue>,
+}
+
+impl App {
+    pub(crate) fn new(settings: &settings::Upstream, connections: IntGauge) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(settings.connect_timeout));
+        let client = Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(settings.pool)
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new())
+            .http2_only(settings.http2)
+            .build(Connector { tcp, open: connections });
+        Self {
+            client,
+            hold: settings.hold,
+            held: Semaphore::new(settings.max_held.min(Semaphore::MAX_PERMITS)),
+            retries: settings.retries,
+            origin: settings.url.clone(),
+            base: settings.url.path().trim_end_matches('/').to_owned(),
+            content_type: settings.content_type.clone(),
+        }
+    }
+
+    /// The app's idea of its own base.
+    pub(crate) fn base_url(&self) -> String {
+        let authority = self.origin.authority().map_or("", |authority| authority.as_str());
+        format!("{}://{authority}{}", self.origin.scheme_str().unwrap_or("http"), self.base)
+    }
+
+    /// Where a SCIM target is in the app.
+    pub(crate) fn scim(&self, target: &str) -> Option<Uri> {
+        self.at(&format!("{}{target}", self.base))
+    }
+
+    /// A path of the app's origin.
+    pub(crate) fn at(&self, path: &str) -> Option<Uri> {
+        let mut parts = self.origin.clone().into_parts();
+        parts.path_and_query =
+            Some(if path.starts_with('/') { path.parse() } else { format!("/{path}").parse() }.ok()?);
+        Uri::from_parts(parts).ok()
+    }
+
+    /// `upstream.content_type`, after everything else.
+    pub(crate) fn content_type(&self, outgoing: &mut Outgoing) {
+        if let Some(value) = self.content_type.as_ref().filter(|_| !outgoing.payload.is_empty()) {
+            outgoing.headers.insert(header::CONTENT_TYPE, value.clone());
+        }
+    }
+
+    /// Gives a request to the app and waits for the head of its answer.
+    pub(crate) async fn send(
+        &self,
+        outgoing: &Outgoing,
+        deadline: Instant,
+        exchange: &mut Exchange,
+    ) -> Result<Response<Incoming>, Refusal> {
+        let began = Instant::now();
+        let answer = self.attempts(outgoing, began, deadline, exchange).await;
+        exchange.waited_for_app(began.elapsed());
+        match answer {
+            // The app believes that this is no HTTP any more; the IdP was promised that it is.
+            Ok(answer) if answer.status().is_informational() => {
+                Err(Refusal::Upstream("the application switched protocols, which nobody asked it to"))
+            }
+            answer => answer,
+        }
+    }
+
+    async fn attempts(
+        &self,
+        outgoing: &Outgoing,
+        began: Instant,
+        deadline: Instant,
+        exchange: &mut Exchange,
+    ) -> Result<Response<Incoming>, Refusal> {
+        let until = deadline.min(began + self.hold);
+        let mut pause = FIRST_PAUSE;
+        let mut retries = self.retries;
+        let mut waiting = None;
+        loop {
+            let failure = match time::timeout_at(deadline.into(), self.client.request(outgoing.request())).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(failure)) => failure,
+                Err(_) => return Err(outgoing.payload.refusal().unwrap_or(Refusal::Deadline)),
+            };
+            if let Some(refusal) = outgoing.payload.refusal() {
+                return Err(refusal);
+            }
+            tracing::debug!(error = &failure as &dyn Error, "attempt failed");
+            if is_unsent(&failure) && outgoing.payload.is_untouched() {
+                if waiting.is_none() {
+                    let slot = self.held.try_acquire().map_err(|_| Refusal::Hold)?;
+                    waiting = Some((slot, exchange.held()));
+                }
+                if Instant::now() + pause >= until {
+                    return Err(Refusal::Hold);
+                }
+            } else if is_read(&outgoing.method) && retries > 0 && outgoing.payload.is_untouched() {
+                retries -= 1;
+                exchange.retried();
+                waiting = None;
+            } else {
+                return Err(Refusal::Upstream(cause(&failure)));
+            }
+            time::sleep_until((Instant::now() + pause).min(deadline).into()).await;
+            pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+fn is_read(method: &Method) -> bool {
+    *method == Method::GET || *method == Method::HEAD
+}
+
+/// Whether no byte of the request can have reached the app: there was no connection, it failed before it took a request,
+/// or it gave the request back unbegun.
+fn is_unsent(failure: &Failure) -> bool {
+    let given_back = || failure.source().and_then(|cause| cause.downcast_ref()).is_some_and(hyper::Error::is_canceled);
+    failure.is_connect() || failure.connect_info().is_none() || given_back()
+}
+
+/// What went wrong, in words that name no address.
+fn cause(failure: &Failure) -> &'static str {
+    match failure.source().and_then(|cause| cause.downcast_ref::<hyper::Error>()) {
+        Some(error) if error.is_parse() => "the application gave an answer that is not HTTP",
+        Some(error) if error.is_incomplete_message() => "the application closed the connection without an answer",
+        _ => "the connection to the application failed before it answered",
+    }
+}
+
+/// TCP to the app, counted.
+#[derive(Debug, Clone)]
+struct Connector {
+    tcp: HttpConnector,
+    open: IntGauge,
+}
+
+impl Service<Uri> for Connector {
+    type Response = Socket;
+    type Error = Box<dyn Error + Send + Sync>;
+    type Future = Pin<Box<dyn Future<Output = Result<Socket, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.tcp.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connecting = self.tcp.call(uri);
+        let open = self.open.clone();
+        Box::pin(async move {
+            let io = connecting.await?;
+            open.inc();
+            Ok(Socket { io, open })
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Socket {
+    io: TokioIo<TcpStream>,
+    open: IntGauge,
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.open.dec();
+    }
+}
+
+impl Connection for Socket {
+    fn connected(&self) -> Connected {
+        self.io.connected()
+    }
+}
+
+impl Read for Socket {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl Write for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+}

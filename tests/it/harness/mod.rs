@@ -1,0 +1,24 @@
+//! The shim in this process on port 0, before a scripted app, with a client that can say anything.
+//!
+//! Nothing here waits for a fixed time: what takes effect a little later is polled until it does.
+
+mod app;
+mod client;
+mod shim;
+
+pub(crate) use app::{Act, App, Raw, Seen, closed_port};
+pub(crate) use client::{Answer, Client, ask, http2};
+pub(crate) use shim::{Shim, settings};
+
+use std::{future::Future, time::Duration};
+
+/// Polls until `check` holds; a test that waits longer than this has failed.
+pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut check: impl FnMut() -> F) {
+    for _ in 0..500 {
+        if check().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("never came true: {what}");
+}
