@@ -213,9 +213,6 @@ impl Work<'_> {
         let method = self.asked.method;
         match self.status.as_u16() {
             204 if *method == Method::PATCH => self.cx.report(Id::Patch204Empty, place),
-            301 | 302 | 303 | 307 | 308 if self.answer.headers.contains_key(LOCATION) => {
-                self.cx.report(Id::Redirect, place);
-            }
             403 | 500 if self.answer.headers.contains_key(WWW_AUTHENTICATE) => self.cx.report(Id::AuthStatus, place),
             _ => {}
         }

@@ -8,8 +8,9 @@ quirk! {
     /// RFC 7644 3.12 knows 307 and 308. Whether an IdP follows one, and whether it sends body and token again, is not
     /// known; frameworks redirect `/Users` to `/Users/` with 301, and a POST becomes a GET.
     ///
-    /// The engine only counts it, and puts the public address into its Location (`location-internal-host`). With
-    /// `redirect` on `fix` the proxy follows it towards the app itself: any redirect of a GET, 307 and 308 of a write.
+    /// The proxy counts it. With `redirect` on `fix` it follows it towards the app itself: any redirect of a GET, 307
+    /// and 308 of a write. One that is passed on gets the public address in its Location (`location-internal-host`).
+    /// `explain`, which makes no requests, finds nothing here.
     ///
     /// ```scim
     /// 308 to GET /Users

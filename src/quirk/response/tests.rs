@@ -858,7 +858,7 @@ fn damaged() -> impl Strategy<Value = Value> {
         whole.clone(),
         list(&[whole.clone(), whole]),
         error,
-        list(&[schema.clone()]),
+        list(std::slice::from_ref(&schema)),
         schema,
     ]);
     let damage = prop::collection::vec((any::<prop::sample::Index>(), 0..4u8, value(), member()), 0..4);
