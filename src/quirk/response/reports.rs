@@ -107,8 +107,9 @@ quirk! {
     /// Apps that filter inactive accounts out of every query answer `active: false` with 404, or the read after it (RFC
     /// 7644 3.5.2). Okta and Entra take the user for deleted, or the deactivation for failed.
     ///
-    /// Counted, never mended: whether the account is disabled or gone cannot be seen from one answer. The engine, which
-    /// has no memory, leaves the answer as it is.
+    /// Never mended: whether the account is disabled or gone cannot be told from one answer. For the same reason the
+    /// engine, which has no memory, does not count it; look for 404 to PATCH and GET of users in
+    /// `scimshim_requests_total`.
     ///
     /// ```scim
     /// 404 to PATCH /Users/2819
