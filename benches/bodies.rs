@@ -38,8 +38,8 @@ pub(crate) fn all() -> Vec<Body> {
             "PATCH",
             "/Users/1",
             false,
-            patch("Replace", json!("False"), "displayname"),
-            patch("replace", json!(false), "displayName"),
+            patch("Replace", &json!("False"), "displayname"),
+            patch("replace", &json!(false), "displayName"),
         ),
         body("user-1.3kB", "POST", "/Users", false, dirty(&user(1)), user(1)),
         body("group-84kB", "PATCH", "/Groups/1", false, members("Add", 1000), members("add", 1000)),
@@ -60,7 +60,7 @@ fn uid(n: u32) -> String {
     format!("{hash:08x}-1f2e-5d3c-8b4a-{:012x}", u64::from(hash) * 2_654_435_761)
 }
 
-fn patch(op: &str, active: Value, display_name: &str) -> Value {
+fn patch(op: &str, active: &Value, display_name: &str) -> Value {
     let op2 = if op == "Replace" { "Add" } else { "add" };
     json!({"schemas": [PATCH_OP], "Operations": [
         {"op": op, "path": "active", "value": active},
@@ -127,7 +127,7 @@ fn dirty(value: &Value) -> Value {
             .collect(),
         Value::Array(items) => items.iter().map(dirty).collect(),
         Value::Bool(true) => json!("True"),
-        Value::Bool(false) => json!("False"),
+        Value::Bool(false) => &json!("False"),
         other => other.clone(),
     }
 }

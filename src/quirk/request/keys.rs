@@ -22,8 +22,15 @@ struct Move {
     quirks: Vec<Id>,
 }
 
-/// Moves the members of a resource, or of a value without path, to the places their keys name.
-pub(crate) fn settle(doc: &mut Doc<'_>, cx: &mut Cx<'_>, object: Node, resource: Option<&ResourceType>, form: Form) {
+/// Moves the members of a resource, or of a value without path, to the places their keys name. False when two name the
+/// same place: then the keys stay as they came, and so should what hangs on them.
+pub(crate) fn settle(
+    doc: &mut Doc<'_>,
+    cx: &mut Cx<'_>,
+    object: Node,
+    resource: Option<&ResourceType>,
+    form: Form,
+) -> bool {
     let mut moves = Vec::new();
     let mut next = doc.first(object);
     while let Some(member) = next {
@@ -32,15 +39,15 @@ pub(crate) fn settle(doc: &mut Doc<'_>, cx: &mut Cx<'_>, object: Node, resource:
             moves.extend(planned(doc, cx, member, resource, form));
         }
         if moves.len() > MAX_MOVES {
-            return;
+            return false;
         }
     }
     if moves.is_empty() {
-        return;
+        return true;
     }
     spread_merged_objects(doc, object, &mut moves);
     if moves.len() > MAX_MOVES {
-        return;
+        return false;
     }
     let clash = moves.iter().enumerate().any(|(i, one)| {
         moves[..i].iter().any(|other| overlap(&one.place, &other.place)) || taken(doc, object, one, &moves)
@@ -58,6 +65,7 @@ pub(crate) fn settle(doc: &mut Doc<'_>, cx: &mut Cx<'_>, object: Node, resource:
             apply(doc, cx, object, &one);
         }
     }
+    !clash
 }
 
 /// Reads one key; `None` where it is a plain name or has to stay.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::password_echo;
+use super::{password_echo, schemas_extension_missing::MOST};
 use crate::{
     json::{Doc, Kind, Node},
     quirk::{Cx, Id, quirk},
@@ -159,5 +159,5 @@ fn is_known_complex(kind: &ResourceType, schema: &str, attr: &str) -> bool {
 fn listed_urns(doc: &Doc<'_>, resource: Node) -> Vec<String> {
     let Some(schemas) = doc.get(resource, name::SCHEMAS) else { return Vec::new() };
     let texts = doc.children(schemas).chain([schemas]).filter_map(|node| doc.string(node).map(Cow::into_owned));
-    texts.filter(|text| urn::is_urn(text)).collect()
+    texts.filter(|text| urn::is_urn(text)).take(MOST).collect()
 }

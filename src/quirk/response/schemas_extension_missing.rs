@@ -43,10 +43,14 @@ quirk! {
     };
 }
 
+/// Extensions of one resource that are looked at. Real resources have a few; comparing each with each must stay cheap
+/// whatever an app answers.
+pub(crate) const MOST: usize = 100;
+
 /// The keys of the extensions in a resource, in order.
 pub(crate) fn extensions(doc: &Doc<'_>, resource: Node) -> Vec<String> {
     let objects = doc.children(resource).filter(|&member| doc.kind(member) == Kind::Object);
-    objects.map(|member| doc.key(member).into_owned()).filter(|key| urn::is_urn(key)).collect()
+    objects.map(|member| doc.key(member).into_owned()).filter(|key| urn::is_urn(key)).take(MOST).collect()
 }
 
 /// Lists an extension that is there in the array `schemas`.

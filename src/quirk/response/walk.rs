@@ -123,13 +123,13 @@ fn lacks(doc: &Doc<'_>, object: Node, number: u16, key: &str) -> bool {
 
 /// What has to be in its place before members are known: SCIM 1.1 and fully qualified keys.
 fn prepare(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, old_list: bool) {
-    let mut qualified = false;
+    let mut qualified = 0;
     let mut old = old_list;
     for member in doc.children(at) {
         if doc.name(member) == 0 {
             let key = doc.key(member);
             if urn::is_urn(&key) {
-                qualified = true;
+                qualified += 1;
                 old |= scim11_translate::is_old_key(&key);
             }
         }
@@ -138,7 +138,7 @@ fn prepare(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, ol
     {
         scim11_translate::resource(cx, doc, at, kind);
     }
-    if qualified {
+    if (1..=schemas_extension_missing::MOST).contains(&qualified) {
         ext_flat_key::fix(cx, doc, at, kind);
     }
 }
@@ -291,10 +291,15 @@ fn schemas(
     if doc.kind(list) != Kind::Array {
         return;
     }
+    if doc.children(list).nth(schemas_extension_missing::MOST).is_some() {
+        return;
+    }
+    let mut looked_at = 0;
     let mut next = doc.first(at);
-    while let Some(member) = next {
+    while let Some(member) = next.filter(|_| looked_at < schemas_extension_missing::MOST) {
         next = doc.next(member);
         if doc.kind(member) == Kind::Object && is_extension(doc, member, kind) {
+            looked_at += 1;
             schemas_extension_missing::fix(cx, doc, list, member);
         }
     }
