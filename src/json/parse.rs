@@ -264,11 +264,11 @@ impl<N: Names> Parser<'_, N> {
         let raw = &self.text[quote + 1..self.at - 1];
         let ((name, exact), folded) = if escaped {
             let decoded = decode(raw);
-            let (name, _) = self.names.find(&decoded);
-            ((name, false), if name == 0 { fold_hash(&decoded) } else { name.into() })
+            let found = self.names.find(&decoded);
+            (found, self.hash(found.0, &decoded))
         } else {
-            let (name, exact) = self.names.find(raw);
-            ((name, exact), if name == 0 { fold_hash(raw) } else { name.into() })
+            let found = self.names.find(raw);
+            (found, self.hash(found.0, raw))
         };
         let mut key = Key { start: quote as u32 + 1, name, flags: if exact { flag::EXACT } else { 0 } };
         if self.keys.hit(folded) {
@@ -281,6 +281,22 @@ impl<N: Names> Parser<'_, N> {
         self.at += 1;
         self.space();
         Ok(key)
+    }
+
+    /// What a key is compared by with the others of its object: its name's number, also where only its letters outside
+    /// ASCII fold to that name, or a hash.
+    #[inline]
+    fn hash(&self, name: u16, key: &str) -> u32 {
+        if name != 0 {
+            return name.into();
+        }
+        if key.is_ascii() {
+            return fold_hash(key);
+        }
+        match self.names.find(&fold(key)).0 {
+            0 => fold_hash(key),
+            number => number.into(),
+        }
     }
 
     /// A key whose hash was seen in this object: is it one of the others?

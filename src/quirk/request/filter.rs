@@ -57,7 +57,7 @@ impl Known<'_> {
     /// The type of what `path` names. A multi-valued attribute named alone is compared by its `value`.
     fn kind(&self, path: &AttrPath<'_>) -> Option<Type> {
         let leaf = if path.sub.is_some() { self.sub } else { self.attr };
-        leaf.map(|attr| if attr.multi_valued { attr.compare_type() } else { attr.kind })
+        leaf.map(|attr| if attr.is_multi() { attr.compare_type() } else { attr.kind })
     }
 }
 
