@@ -208,7 +208,9 @@ impl Split {
             if attr.is_none() && self.path_key(doc, cx, &lists, member, resource) {
                 continue;
             }
-            self.member(doc, cx, member, attr, "", false);
+            if !attr.is_some_and(|attr| lists.is_contested(attr)) {
+                self.member(doc, cx, member, attr, "", false);
+            }
         }
     }
 
