@@ -182,7 +182,7 @@ impl<N: Names> Parser<'_, N> {
         self.depth += 1;
         self.open = index;
         self.last = NONE;
-        self.keys.open(kind == Kind::Object);
+        self.keys.open();
         Ok(true)
     }
 
@@ -418,14 +418,16 @@ struct Keys {
 #[derive(Default)]
 struct Level {
     base: usize,
+    /// One bit for each hash: most keys are seen to be new by it alone.
+    seen: u64,
     /// Only for an object with many keys.
     large: Option<HashSet<String>>,
 }
 
 impl Keys {
     #[inline]
-    fn open(&mut self, _object: bool) {
-        self.levels.push(Level { base: self.hashes.len(), large: None });
+    fn open(&mut self) {
+        self.levels.push(Level { base: self.hashes.len(), seen: 0, large: None });
     }
 
     #[inline]
@@ -438,12 +440,13 @@ impl Keys {
     /// Adds a hash; true when the key must be looked at: it may be there already, or the object has grown large.
     #[inline]
     fn hit(&mut self, hash: u32) -> bool {
-        let Some(level) = self.levels.last() else { return false };
-        let known = &self.hashes[level.base..];
-        if known.len() >= FEW_KEYS {
+        let Some(level) = self.levels.last_mut() else { return false };
+        if self.hashes.len() - level.base >= FEW_KEYS {
             return true;
         }
-        let hit = known.contains(&hash);
+        let bit = 1 << (hash & 63);
+        let hit = level.seen & bit != 0 && self.hashes[level.base..].contains(&hash);
+        level.seen |= bit;
         self.hashes.push(hash);
         hit
     }

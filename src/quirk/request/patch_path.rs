@@ -71,6 +71,15 @@ fn read<'r>(
     let at = || doc.pointer(node);
     let mut changed = false;
 
+    // Most paths are the name of a core attribute and nothing else.
+    if let Some(leaf) = attrs.and_then(|attrs| known(registry, attrs, &sent))
+        && *leaf.canonical == *sent
+        && !leaf.extension
+    {
+        let active = leaf.name == name::ACTIVE;
+        return Some((Place { leaf: Some(leaf), filtered: false, sub: false, spread: false, active }, None));
+    }
+
     if sent.ends_with([':', '.']) {
         return None;
     }
