@@ -127,7 +127,7 @@ fn dirty(value: &Value) -> Value {
             .collect(),
         Value::Array(items) => items.iter().map(dirty).collect(),
         Value::Bool(true) => json!("True"),
-        Value::Bool(false) => &json!("False"),
+        Value::Bool(false) => json!("False"),
         other => other.clone(),
     }
 }

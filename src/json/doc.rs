@@ -5,10 +5,7 @@
 //! arena, a moved value is a new cell that refers to the old one. Every edit marks the containers around it, and
 //! writing copies what is not marked.
 
-use std::{
-    borrow::Cow,
-    fmt::{self, Write},
-};
+use std::{borrow::Cow, fmt};
 
 use super::text::{decode, plain_run, push_encoded, push_escaped};
 
@@ -644,31 +641,48 @@ pub struct Pointer<'d, 'a> {
     index: u32,
 }
 
-impl fmt::Display for Pointer<'_, '_> {
-    /// Recursion is bounded by the depth of the document and what wrapping adds to it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Pointer<'_, '_> {
+    /// Writes the pointer behind `text`. Recursion is bounded by the depth of the document and what wrapping adds to it.
+    pub fn push_to(&self, text: &mut String) {
         let Self { doc, index } = *self;
         let cell = &doc.cells[index as usize];
         if cell.parent == NONE {
-            return Ok(());
+            return;
         }
-        Self { doc, index: cell.parent }.fmt(f)?;
+        Self { doc, index: cell.parent }.push_to(text);
         if doc.cells[cell.parent as usize].is(flag::MOVED) {
-            return Ok(()); // the same value in its new place, which has been written
+            return; // the same value in its new place, which has been written
         }
-        f.write_char('/')?;
+        text.push('/');
         if cell.key == NONE {
-            return doc.index(cell.parent, index).fmt(f);
+            return push_number(text, doc.index(cell.parent, index));
         }
         let key = doc.key_text(index);
-        if !key.contains(['\\', '~', '/']) {
-            return f.write_str(key);
+        if !key.bytes().any(|byte| matches!(byte, b'\\' | b'~' | b'/')) {
+            return text.push_str(key);
         }
-        decode(key).chars().try_for_each(|character| match character {
-            '~' => f.write_str("~0"),
-            '/' => f.write_str("~1"),
-            other => f.write_char(other),
-        })
+        for character in decode(key).chars() {
+            match character {
+                '~' => text.push_str("~0"),
+                '/' => text.push_str("~1"),
+                other => text.push(other),
+            }
+        }
+    }
+}
+
+impl fmt::Display for Pointer<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        self.push_to(&mut text);
+        f.write_str(&text)
+    }
+}
+
+fn push_number(text: &mut String, number: usize) {
+    match u8::try_from(number) {
+        Ok(digit @ 0..=9) => text.push(char::from(b'0' + digit)),
+        _ => text.push_str(&number.to_string()),
     }
 }
 

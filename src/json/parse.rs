@@ -182,7 +182,7 @@ impl<N: Names> Parser<'_, N> {
         self.depth += 1;
         self.open = index;
         self.last = NONE;
-        self.keys.open(kind == Kind::Object);
+        self.keys.open();
         Ok(true)
     }
 
@@ -264,11 +264,11 @@ impl<N: Names> Parser<'_, N> {
         let raw = &self.text[quote + 1..self.at - 1];
         let ((name, exact), folded) = if escaped {
             let decoded = decode(raw);
-            let (name, _) = self.names.find(&decoded);
-            ((name, false), if name == 0 { fold_hash(&decoded) } else { name.into() })
+            let found = self.names.find(&decoded);
+            (found, self.hash(found.0, &decoded))
         } else {
-            let (name, exact) = self.names.find(raw);
-            ((name, exact), if name == 0 { fold_hash(raw) } else { name.into() })
+            let found = self.names.find(raw);
+            (found, self.hash(found.0, raw))
         };
         let mut key = Key { start: quote as u32 + 1, name, flags: if exact { flag::EXACT } else { 0 } };
         if self.keys.hit(folded) {
@@ -281,6 +281,22 @@ impl<N: Names> Parser<'_, N> {
         self.at += 1;
         self.space();
         Ok(key)
+    }
+
+    /// What a key is compared by with the others of its object: its name's number, also where only its letters outside
+    /// ASCII fold to that name, or a hash.
+    #[inline]
+    fn hash(&self, name: u16, key: &str) -> u32 {
+        if name != 0 {
+            return name.into();
+        }
+        if key.is_ascii() {
+            return fold_hash(key);
+        }
+        match self.names.find(&fold(key)).0 {
+            0 => fold_hash(key),
+            number => number.into(),
+        }
     }
 
     /// A key whose hash was seen in this object: is it one of the others?
@@ -402,14 +418,16 @@ struct Keys {
 #[derive(Default)]
 struct Level {
     base: usize,
+    /// One bit for each hash: most keys are seen to be new by it alone.
+    seen: u64,
     /// Only for an object with many keys.
     large: Option<HashSet<String>>,
 }
 
 impl Keys {
     #[inline]
-    fn open(&mut self, _object: bool) {
-        self.levels.push(Level { base: self.hashes.len(), large: None });
+    fn open(&mut self) {
+        self.levels.push(Level { base: self.hashes.len(), seen: 0, large: None });
     }
 
     #[inline]
@@ -422,12 +440,13 @@ impl Keys {
     /// Adds a hash; true when the key must be looked at: it may be there already, or the object has grown large.
     #[inline]
     fn hit(&mut self, hash: u32) -> bool {
-        let Some(level) = self.levels.last() else { return false };
-        let known = &self.hashes[level.base..];
-        if known.len() >= FEW_KEYS {
+        let Some(level) = self.levels.last_mut() else { return false };
+        if self.hashes.len() - level.base >= FEW_KEYS {
             return true;
         }
-        let hit = known.contains(&hash);
+        let bit = 1 << (hash & 63);
+        let hit = level.seen & bit != 0 && self.hashes[level.base..].contains(&hash);
+        level.seen |= bit;
         self.hashes.push(hash);
         hit
     }

@@ -1,8 +1,6 @@
 //! What every quirk's function is handed: the plan, the direction, and where findings are noted.
 
-use std::fmt;
-
-use super::{Direction, Findings, Id, Mode, Plan};
+use super::{Direction, Findings, Id, Mode, Plan, finding::Place};
 
 /// The context of one message on its way through the quirks.
 pub(crate) struct Cx<'p> {
@@ -22,7 +20,7 @@ impl<'p> Cx<'p> {
 
     /// Notes that `quirk` stands at `at`; true when it is to be fixed. Call it once per finding, before the change,
     /// and change nothing when it says false.
-    pub(crate) fn may<P: fmt::Display>(&mut self, quirk: Id, at: impl FnOnce() -> P) -> bool {
+    pub(crate) fn may<P: Place>(&mut self, quirk: Id, at: impl FnOnce() -> P) -> bool {
         match self.plan.mode(self.way, quirk) {
             Mode::Fix => {
                 self.findings.note(quirk, true, at);
@@ -37,7 +35,7 @@ impl<'p> Cx<'p> {
     }
 
     /// Notes what is counted and never mended.
-    pub(crate) fn report<P: fmt::Display>(&mut self, quirk: Id, at: impl FnOnce() -> P) {
+    pub(crate) fn report<P: Place>(&mut self, quirk: Id, at: impl FnOnce() -> P) {
         if self.plan.mode(self.way, quirk) != Mode::Off {
             self.findings.note(quirk, false, at);
         }

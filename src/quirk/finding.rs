@@ -1,8 +1,7 @@
 //! What the engine found: which quirk, where, and whether it was fixed. Never a value.
 
-use std::fmt::{self, Write};
-
 use super::Id;
+use crate::json::Pointer;
 
 /// Places kept per quirk and message; beyond it only the count goes on, so that a body with 20,000 members
 /// costs no more memory than one with a hundred.
@@ -19,17 +18,41 @@ pub struct Fix<'f> {
     pub fixed: bool,
 }
 
+/// Where something was found, written only while places are kept.
+pub trait Place {
+    /// Writes the place behind `text`.
+    fn push_to(&self, text: &mut String);
+}
+
+impl Place for &str {
+    fn push_to(&self, text: &mut String) {
+        text.push_str(self);
+    }
+}
+
+impl Place for String {
+    fn push_to(&self, text: &mut String) {
+        text.push_str(self);
+    }
+}
+
+impl Place for Pointer<'_, '_> {
+    fn push_to(&self, text: &mut String) {
+        Pointer::push_to(self, text);
+    }
+}
+
 /// Everything found in one message, in the order found.
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
-    places: Vec<Place>,
+    places: Vec<Spot>,
     /// The texts of all places, one behind the other.
     text: String,
     counts: Vec<(Id, bool, u32)>,
 }
 
 #[derive(Debug, Clone)]
-struct Place {
+struct Spot {
     quirk: Id,
     fixed: bool,
     from: usize,
@@ -38,7 +61,7 @@ struct Place {
 
 impl Findings {
     /// Notes one finding; `at` is only called while places are still kept.
-    pub fn note<P: fmt::Display>(&mut self, quirk: Id, fixed: bool, at: impl FnOnce() -> P) {
+    pub fn note<P: Place>(&mut self, quirk: Id, fixed: bool, at: impl FnOnce() -> P) {
         let count = match self.counts.iter_mut().find(|(id, done, _)| (*id, *done) == (quirk, fixed)) {
             Some((_, _, count)) => {
                 *count += 1;
@@ -58,9 +81,8 @@ impl Findings {
             self.text.reserve(256);
         }
         let from = self.text.len();
-        // A `String` takes everything that is written.
-        let _ = write!(self.text, "{}", at());
-        self.places.push(Place { quirk, fixed, from, to: self.text.len() });
+        at().push_to(&mut self.text);
+        self.places.push(Spot { quirk, fixed, from, to: self.text.len() });
     }
 
     /// What was fixed, with places.
@@ -101,7 +123,7 @@ impl Findings {
         }
         let offset = self.text.len();
         self.text.push_str(&other.text);
-        self.places.extend(other.places.into_iter().map(|place| Place {
+        self.places.extend(other.places.into_iter().map(|place| Spot {
             from: place.from + offset,
             to: place.to + offset,
             ..place

@@ -8,7 +8,7 @@ use super::{
     Cx, Direction, Findings, Id, Plan, TenantMode,
     both::content_type::{self, Label},
     request::{
-        keys, null_attr,
+        array_wrapped, keys, null_attr,
         patch::{self, Subject},
         path, schemas, target,
         walk::{self, Form},
@@ -111,7 +111,7 @@ pub fn normalize(plan: &Plan, sent: &Sent<'_>) -> Result<Normalized, Box<Refused
                 return Err(Box::new(RefusedBody { why, detail, findings: cx.findings }));
             }
         }
-    } else if sent.body.is_empty() && sent.method == Method::GET && label != Label::Slip(Id::ContentTypeMissing) {
+    } else if label != Label::Slip(Id::ContentTypeMissing) && is_unlabelled_json(&cx, sent) {
         relabel = content_type::mends(&mut cx, label);
     }
     if relabel {
@@ -127,6 +127,15 @@ pub fn normalize(plan: &Plan, sent: &Sent<'_>) -> Result<Normalized, Box<Refused
 /// Methods whose body is a SCIM message.
 fn has_message(method: &Method) -> bool {
     [Method::POST, Method::PUT, Method::PATCH].contains(method)
+}
+
+/// Whether a request whose body is no SCIM message carries JSON all the same, or is a GET with the header and no body.
+fn is_unlabelled_json(cx: &Cx<'_>, sent: &Sent<'_>) -> bool {
+    if sent.body.is_empty() {
+        return sent.method == Method::GET;
+    }
+    let text = std::str::from_utf8(sent.body);
+    text.is_ok_and(|text| Doc::parse(text, cx.plan.registry().names(), Duplicates::CaseKept).is_ok())
 }
 
 /// Why a body is not forwarded.
@@ -190,12 +199,13 @@ fn resource(doc: &mut Doc<'_>, cx: &mut Cx<'_>, kind: &ResourceType, form: Form)
     if form == Form::Post {
         null_attr::drop(doc, cx, root, &kind.attrs);
     }
-    keys::settle(doc, cx, root, Some(kind), form);
+    array_wrapped::unwrap_members(doc, cx, root, &kind.attrs);
+    keys::settle(doc, cx, root, Some(kind), form, &|_| false);
+    schemas::of_resource(doc, cx, root, kind);
+    walk::object(doc, cx, root, &kind.attrs, form);
     if form == Form::Post && doc.is_changed() && cx.fixes(Id::NullAttr) {
         null_attr::drop(doc, cx, root, &kind.attrs);
     }
-    schemas::of_resource(doc, cx, root, kind);
-    walk::object(doc, cx, root, &kind.attrs, form);
 }
 
 /// The parts of a normalized target that say what a body is.

@@ -12,5 +12,5 @@ pub use filter::{Filter, Syntax};
 pub use name::NameTable;
 pub use path::{AttrPath, Path, SyntaxError};
 pub use registry::{KnownUrn, Registry, ResourceType, SchemaError};
-pub use schema::{Attr, Attrs};
+pub use schema::{Attr, Attrs, Plurality};
 pub use types::Type;

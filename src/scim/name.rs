@@ -205,16 +205,13 @@ impl Names for NameTable {
     }
 }
 
-/// Length and four bytes without their case bit: names are short, and a miss costs one comparison.
+/// Length, first, last and middle byte without their case bit: names are short, and a miss costs one comparison.
 #[inline]
 fn hash(name: &[u8]) -> usize {
-    let at = |i: usize| usize::from(name[i] | 0x20);
-    let last = name.len() - 1;
-    let mut hash = name.len().wrapping_mul(0x9e37);
-    for byte in [at(0), at(last), at(last / 2), at(last.min(2))] {
-        hash = (hash ^ byte).wrapping_mul(0x0100_0193);
-    }
-    hash ^ (hash >> 15)
+    let ([first, ..], [.., last]) = (name, name) else { return 0 };
+    let (first, last, middle) = (*first | 0x20, *last | 0x20, name[name.len() / 2] | 0x20);
+    let packed = u32::from_le_bytes([first, last, middle, name.len() as u8]);
+    (packed.wrapping_mul(0x9e37_79b1) >> 16) as usize
 }
 
 #[cfg(test)]

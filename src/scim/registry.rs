@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    Attr, Attrs, NameTable, Type,
+    Attr, Attrs, NameTable, Plurality, Type,
     path::is_attr_name,
     schema::{self, Def},
     urn,
@@ -203,20 +203,12 @@ impl Registry {
         if !is_attr_name(name) || sub.is_some_and(|sub| !is_attr_name(sub)) {
             return Err(wrong());
         }
-        let leaf = |names: &mut NameTable, name: &str| Attr {
-            name: names.intern(name),
-            canonical: name.into(),
-            kind,
-            multi_valued,
-            case_exact: false,
-            sub: Attrs::default(),
-            extension: false,
-        };
+        let leaf = |names: &mut NameTable, name: &str| declared(names, name, kind, multi_valued.into());
         let attr = match sub {
             None => leaf(&mut self.names, name),
             Some(sub) => {
                 let inner = leaf(&mut self.names, sub);
-                let mut parent = Attr { kind: Type::Complex, multi_valued: false, ..leaf(&mut self.names, name) };
+                let mut parent = declared(&mut self.names, name, Type::Complex, Plurality::Unknown);
                 parent.sub.add(inner);
                 parent
             }
@@ -275,15 +267,8 @@ impl Registry {
             // serde_json has bounded the depth
             sub.add(self.document_attr(inner)?);
         }
-        Ok(Attr {
-            name: self.names.intern(canonical),
-            canonical: canonical.into(),
-            kind,
-            multi_valued: flag("multiValued"),
-            case_exact: flag("caseExact"),
-            sub,
-            extension: false,
-        })
+        let plurality = flag("multiValued").into();
+        Ok(Attr { case_exact: flag("caseExact"), sub, ..declared(&mut self.names, canonical, kind, plurality) })
     }
 
     /// Adds an attribute where its schema belongs.
@@ -304,15 +289,8 @@ impl Registry {
                 if !self.urns.iter().any(|(known, _)| &**known == urn) {
                     self.urns.push((urn.into(), name));
                 }
-                let extension = Attr {
-                    name,
-                    canonical: urn.into(),
-                    kind: Type::Complex,
-                    multi_valued: false,
-                    case_exact: false,
-                    sub: Attrs::default(),
-                    extension: true,
-                };
+                let extension =
+                    Attr { extension: true, ..declared(&mut self.names, urn, Type::Complex, Plurality::Single) };
                 for kind in [&mut self.user, &mut self.group] {
                     kind.attrs.add(extension.clone());
                     if let Some(known) = kind.attrs.get_mut(name) {
@@ -325,10 +303,31 @@ impl Registry {
     }
 }
 
-/// Adds an attribute, or its sub-attributes to the one that is there.
+/// An attribute of the operator's.
+fn declared(names: &mut NameTable, canonical: &str, kind: Type, plurality: Plurality) -> Attr {
+    let name = names.intern(canonical);
+    Attr {
+        name,
+        canonical: canonical.into(),
+        kind,
+        plurality,
+        case_exact: false,
+        sub: Attrs::default(),
+        extension: false,
+        standard: false,
+        respelled: names.text(name) != canonical,
+    }
+}
+
+/// Adds an attribute, or its sub-attributes to the one that is there. What was only known from a sub-attribute takes
+/// the definition; the standard's own stay as they are.
 fn merge(attrs: &mut Attrs, attr: Attr) {
     match attrs.get_mut(attr.name) {
         Some(known) => {
+            if known.plurality == Plurality::Unknown && attr.plurality != Plurality::Unknown {
+                known.plurality = attr.plurality;
+                known.kind = attr.kind;
+            }
             for sub in attr.sub.iter() {
                 merge(&mut known.sub, sub.clone());
             }

@@ -12,29 +12,56 @@ pub struct Attr {
     /// Its data type.
     pub kind: Type,
     /// Whether its value is a list.
-    pub multi_valued: bool,
+    pub plurality: Plurality,
     /// Whether compare values keep their letter case.
     pub case_exact: bool,
     /// Sub-attributes of a complex attribute; attributes of an extension.
     pub sub: Attrs,
     /// Whether this is a schema extension (RFC 7643 3.3), which is a JSON object under its URN.
     pub extension: bool,
+    /// Whether it stands in RFC 7643; what the operator declared is not more than its type.
+    pub standard: bool,
+    /// Whether its spelling differs from the one its name number stands for: an operator's `Division` beside the
+    /// standard's `division`. Then a key that is exact by number has to be compared as text.
+    pub respelled: bool,
+}
+
+/// Whether an attribute has one value or a list of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plurality {
+    /// One value.
+    Single,
+    /// A list.
+    Multi,
+    /// Not told: the attribute is known only from a declared sub-attribute of it.
+    Unknown,
+}
+
+impl From<bool> for Plurality {
+    fn from(multi_valued: bool) -> Self {
+        if multi_valued { Self::Multi } else { Self::Single }
+    }
 }
 
 impl Attr {
-    /// Whether a value of this attribute is one string.
-    pub fn is_single_text(&self) -> bool {
-        !self.multi_valued && self.kind.is_text()
+    /// Whether it is known to have one value.
+    pub fn is_single(&self) -> bool {
+        self.plurality == Plurality::Single
+    }
+
+    /// Whether it is known to have a list of values.
+    pub fn is_multi(&self) -> bool {
+        self.plurality == Plurality::Multi
     }
 
     /// Whether a value is one object.
     pub fn is_single_complex(&self) -> bool {
-        !self.multi_valued && self.kind == Type::Complex
+        self.is_single() && self.kind == Type::Complex
     }
 
     /// Whether a value is a list of objects.
     pub fn is_multi_complex(&self) -> bool {
-        self.multi_valued && self.kind == Type::Complex
+        self.is_multi() && self.kind == Type::Complex
     }
 
     /// The type a compare value has: of a multi-valued complex attribute that of its `value` (RFC 7643 2.4).
@@ -131,10 +158,12 @@ impl Def {
             name: names.intern(self.name),
             canonical: self.name.into(),
             kind: self.kind,
-            multi_valued: self.multi_valued,
+            plurality: self.multi_valued.into(),
             case_exact: self.case_exact,
             sub: Attrs::of(self.sub, names),
             extension: self.extension,
+            standard: true,
+            respelled: false,
         }
     }
 }

@@ -9,3 +9,4 @@ mod hostile;
 mod laws;
 mod outside;
 mod pages;
+mod requests;

@@ -48,6 +48,9 @@ quirk! {
 
 /// Spells a member's key as the schema does.
 pub(crate) fn key(doc: &mut Doc<'_>, cx: &mut Cx<'_>, member: Node, attr: &Attr) {
+    if doc.key(member) == *attr.canonical {
+        return;
+    }
     let quirk = if attr.extension { Id::SchemasMalformedUrn } else { Id::AttrCase };
     if cx.may(quirk, || doc.pointer(member)) {
         doc.rename(member, &attr.canonical, attr.name);

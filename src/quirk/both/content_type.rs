@@ -106,6 +106,9 @@ pub(crate) enum Label {
 /// Reads the header of a request; `None` is a header that is not there.
 pub(crate) fn label(content_type: Option<&str>) -> Label {
     let Some(text) = content_type else { return Label::Slip(Id::ContentTypeMissing) };
+    if text == "application/scim+json" {
+        return Label::Right;
+    }
     let mut parts = text.split(';').map(str::trim);
     let media = parts.next().unwrap_or_default().to_ascii_lowercase();
     let parameters: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();

@@ -3,7 +3,7 @@
 use crate::{
     json::{Doc, Kind, Node},
     quirk::{Cx, Id, quirk},
-    scim::{Attr, Type, name},
+    scim::{Attr, Attrs, Type, name},
 };
 
 quirk! {
@@ -77,13 +77,28 @@ pub(super) fn unwrap(doc: &mut Doc<'_>, cx: &mut Cx<'_>, list: Node, attr: &Attr
     let element = doc.only(list)?;
     let (quirk, inner) = match (attr.kind, doc.kind(element)) {
         (Type::Complex, Kind::Object) => (Id::ArrayWrappedComplex, element),
-        (Type::Complex, Kind::String) if attr.name == name::MANAGER => (Id::ArrayWrappedComplex, element),
+        (Type::Complex, Kind::String) if attr.name == name::MANAGER && attr.standard && doc.raw(element) != "\"\"" => {
+            (Id::ArrayWrappedComplex, element)
+        }
         (Type::Complex, _) => return None,
         (_, Kind::Object) => (Id::ArrayWrappedScalar, lone_value(doc, element)?),
         (_, Kind::Array | Kind::Null) => return None,
         _ => (Id::ArrayWrappedScalar, element),
     };
     cx.may(quirk, || doc.pointer(list)).then(|| doc.unwrap_to(list, inner))
+}
+
+/// Takes the only element out of the lists that stand for known single-valued members, before anything looks into them.
+pub(crate) fn unwrap_members(doc: &mut Doc<'_>, cx: &mut Cx<'_>, object: Node, attrs: &Attrs) {
+    let mut next = doc.first(object);
+    while let Some(member) = next {
+        next = doc.next(member);
+        if doc.kind(member) == Kind::Array
+            && let Some(attr) = attrs.get(doc.name(member)).filter(|attr| attr.is_single())
+        {
+            unwrap(doc, cx, member, attr);
+        }
+    }
 }
 
 /// The `value` of an object whose other members are null.

@@ -67,7 +67,7 @@ impl<'r> Known<'r> {
 
     /// The type of what `path` names. A multi-valued attribute named alone is compared by its `value`.
     fn kind(&self, path: &AttrPath<'_>) -> Option<Type> {
-        self.leaf(path).map(|attr| if attr.multi_valued { attr.compare_type() } else { attr.kind })
+        self.leaf(path).map(|attr| if attr.is_multi() { attr.compare_type() } else { attr.kind })
     }
 }
 

@@ -7,7 +7,7 @@ use super::{urn_alias, walk::Form};
 use crate::{
     json::{Doc, Kind, Names, Node},
     quirk::{Cx, Id},
-    scim::{ResourceType, path::is_attr_name, urn},
+    scim::{Attr, ResourceType, name, path::is_attr_name, urn},
 };
 
 /// Keys that are moved in one value. A resource has far fewer attributes; comparing each with each must stay cheap
@@ -20,40 +20,51 @@ struct Move {
     /// Keys from the value inwards.
     place: Vec<String>,
     quirks: Vec<Id>,
+    /// The place as a path, where the value is a null that clears it: it need not be moved to be removed.
+    clears: Option<String>,
 }
 
-/// Moves the members of a resource, or of a value without path, to the places their keys name. False when two name the
-/// same place: then the keys stay as they came, and so should what hangs on them.
+/// What has become of the keys of a value.
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    /// Two keys name the same place: all keys stay as they came, and so should what hangs on them.
+    pub(crate) clash: bool,
+    /// Members that stayed because they are to be taken out as removals of these paths.
+    pub(crate) clears: Vec<(Node, String)>,
+}
+
+/// Moves the members of a resource, or of a value without path, to the places their keys name. `clears` says whether a
+/// null for an attribute of that definition is taken out as a removal.
 pub(crate) fn settle(
     doc: &mut Doc<'_>,
     cx: &mut Cx<'_>,
     object: Node,
     resource: Option<&ResourceType>,
     form: Form,
-) -> bool {
+    clears: &dyn Fn(Option<&Attr>) -> bool,
+) -> Settled {
     let mut moves = Vec::new();
     let mut next = doc.first(object);
     while let Some(member) = next {
         next = doc.next(member);
         if doc.name(member) == 0 || !doc.is_exact(member) {
-            moves.extend(planned(doc, cx, member, resource, form));
+            moves.extend(planned(doc, cx, object, member, resource, form, clears));
         }
         if moves.len() > MAX_MOVES {
-            return false;
+            return Settled { clash: true, ..Settled::default() };
         }
     }
+    let mut settled = Settled::default();
     if moves.is_empty() {
-        return true;
+        return settled;
     }
     spread_merged_objects(doc, object, &mut moves);
-    if moves.len() > MAX_MOVES {
-        return false;
-    }
-    let clash = moves.iter().enumerate().any(|(i, one)| {
-        moves[..i].iter().any(|other| overlap(&one.place, &other.place)) || taken(doc, object, one, &moves)
-    });
-    for one in moves {
-        let fixed = !clash && one.quirks.iter().all(|&quirk| cx.fixes(quirk));
+    settled.clash = moves.len() > MAX_MOVES
+        || moves.iter().enumerate().any(|(i, one)| {
+            moves[..i].iter().any(|other| overlap(&one.place, &other.place)) || taken(doc, object, one, &moves)
+        });
+    for mut one in moves {
+        let fixed = !settled.clash && one.quirks.iter().all(|&quirk| cx.fixes(quirk));
         for &quirk in &one.quirks {
             if fixed {
                 cx.may(quirk, || doc.pointer(one.member));
@@ -61,35 +72,58 @@ pub(crate) fn settle(
                 cx.report(quirk, || doc.pointer(one.member));
             }
         }
-        if fixed {
-            apply(doc, cx, object, &one);
+        match one.clears.take().filter(|_| fixed) {
+            Some(path) => settled.clears.push((one.member, path)),
+            None if fixed => apply(doc, cx, object, &one),
+            None => {}
         }
     }
-    !clash
+    settled
 }
 
 /// Reads one key; `None` where it is a plain name or has to stay.
-fn planned(doc: &Doc<'_>, cx: &Cx<'_>, member: Node, resource: Option<&ResourceType>, form: Form) -> Option<Move> {
+fn planned(
+    doc: &Doc<'_>,
+    cx: &Cx<'_>,
+    object: Node,
+    member: Node,
+    resource: Option<&ResourceType>,
+    form: Form,
+    clears: &dyn Fn(Option<&Attr>) -> bool,
+) -> Option<Move> {
     let key = doc.key(member);
-    let nested = if form == Form::Patch { Id::PatchUrnKeys } else { Id::ResourceUrnKeys };
+    if key.ends_with([':', '.']) {
+        return None;
+    }
     if !urn::is_urn(&key) {
         let (parent, sub) = key.split_once('.')?;
         let attr = resource?.attrs.find(parent).filter(|attr| !attr.extension)?;
-        let nests = form == Form::Patch && attr.is_single_complex() && is_attr_name(sub);
-        return nests.then(|| Move {
+        if form != Form::Patch || !attr.is_single_complex() || !is_attr_name(sub) {
+            return None;
+        }
+        let leaf = attr.sub.find(sub);
+        let path = || format!("{}.{}", attr.canonical, leaf.map_or(sub, |leaf| &leaf.canonical));
+        return Some(Move {
             member,
+            clears: (doc.kind(member) == Kind::Null && clears(leaf)).then(path),
             place: vec![parent.to_owned(), sub.to_owned()],
             quirks: vec![Id::PatchDottedKeys],
         });
     }
+    let nested = if form == Form::Patch { Id::PatchUrnKeys } else { Id::ResourceUrnKeys };
     let registry = cx.plan.registry();
     let Some(alias) = urn_alias::split(registry, resource, &key) else {
-        // An unknown schema: what follows the last colon is the attribute, unless the value is the extension itself.
-        // A null clears either reading under the same path and is left to `patch-null-clear`.
+        // An unknown schema: what follows the last colon is the attribute, unless the key is the extension itself: its
+        // value is an object, or null, or `schemas` lists it. In a PATCH a null clears either reading under the same
+        // path, and is left to `patch-null-clear`.
         let (schema, attr) = key.rsplit_once(':')?;
-        let clears = form == Form::Patch && doc.kind(member) == Kind::Null;
-        let splits = urn::is_urn(schema) && is_attr_name(attr) && doc.kind(member) != Kind::Object && !clears;
-        return splits.then(|| Move { member, place: vec![schema.to_owned(), attr.to_owned()], quirks: vec![nested] });
+        let whole = matches!(doc.kind(member), Kind::Object | Kind::Null) || is_listed(doc, object, &key);
+        return (urn::is_urn(schema) && is_attr_name(attr) && !whole).then(|| Move {
+            member,
+            place: vec![schema.to_owned(), attr.to_owned()],
+            quirks: vec![nested],
+            clears: None,
+        });
     };
     let core = resource.is_some_and(|resource| &*resource.urn == alias.urn);
     if !core && [urn::USER, urn::GROUP].contains(&alias.urn) {
@@ -98,7 +132,7 @@ fn planned(doc: &Doc<'_>, cx: &Cx<'_>, member: Node, resource: Option<&ResourceT
     let mut quirks: Vec<Id> = alias.quirk.into_iter().collect();
     if alias.rest.is_empty() {
         let renames = alias.quirk == Some(Id::ExtLegacyKey) || alias.quirk.is_some() && doc.name(member) == 0;
-        return (renames && !core).then(|| Move { member, place: vec![alias.urn.to_owned()], quirks });
+        return (renames && !core).then(|| Move { member, place: vec![alias.urn.to_owned()], quirks, clears: None });
     }
     let (attr, sub) = match alias.rest.split_once('.') {
         Some((attr, sub)) => (attr, Some(sub)),
@@ -110,9 +144,23 @@ fn planned(doc: &Doc<'_>, cx: &Cx<'_>, member: Node, resource: Option<&ResourceT
     let attrs = resource.map(|resource| &resource.attrs);
     let scope = if core { attrs } else { attrs.and_then(|attrs| attrs.find(alias.urn)).map(|attr| &attr.sub) };
     let definition = scope.and_then(|scope| scope.find(attr));
-    if sub.is_some() && definition.is_some_and(|attr| attr.multi_valued || !attr.is_single_complex()) {
+    if sub.is_some() && definition.is_some_and(|attr| !attr.is_single_complex()) {
         return None; // of a list: `patch_dotted_keys` splits it out, for the app to say which element is meant
     }
+    let leaf = match sub {
+        Some(sub) => definition.and_then(|definition| definition.sub.find(sub)),
+        None => definition,
+    };
+    let path = || {
+        let attr = definition.map_or(attr, |definition| &definition.canonical);
+        let schema = if core { String::new() } else { format!("{}:", alias.urn) };
+        match sub {
+            Some(sub) => format!("{schema}{attr}.{}", leaf.map_or(sub, |leaf| &leaf.canonical)),
+            None => format!("{schema}{attr}"),
+        }
+    };
+    let named_active = sub.unwrap_or(attr).eq_ignore_ascii_case("active");
+    let clears = doc.kind(member) == Kind::Null && !named_active && clears(leaf);
     if alias.dot {
         quirks.push(Id::UrnDotSeparator);
     }
@@ -120,7 +168,13 @@ fn planned(doc: &Doc<'_>, cx: &Cx<'_>, member: Node, resource: Option<&ResourceT
     let mut place = if core { Vec::new() } else { vec![alias.urn.to_owned()] };
     place.push(attr.to_owned());
     place.extend(sub.map(str::to_owned));
-    Some(Move { member, place, quirks })
+    Some(Move { member, place, quirks, clears: clears.then(path) })
+}
+
+/// Whether the `schemas` of a resource list a URI.
+fn is_listed(doc: &Doc<'_>, resource: Node, uri: &str) -> bool {
+    let Some(list) = doc.get(resource, name::SCHEMAS) else { return false };
+    doc.children(list).take(MAX_MOVES).any(|item| doc.string(item).is_some_and(|text| text.eq_ignore_ascii_case(uri)))
 }
 
 /// A whole extension object under another spelling of its URN, beside the canonical one or beside flat keys: its
@@ -140,7 +194,7 @@ fn spread_merged_objects(doc: &Doc<'_>, object: Node, moves: &mut Vec<Move>) {
         for member in doc.children(whole.member) {
             let mut place = whole.place.clone();
             place.push(doc.key(member).into_owned());
-            moves.push(Move { member, place, quirks: whole.quirks.clone() });
+            moves.push(Move { member, place, quirks: whole.quirks.clone(), clears: None });
         }
     }
 }

@@ -42,7 +42,7 @@ quirk! {
 
 /// Makes the string the manager's `value`.
 pub(super) fn wrap(doc: &mut Doc<'_>, cx: &mut Cx<'_>, node: Node, attr: &Attr) -> Option<Node> {
-    if attr.name != name::MANAGER || doc.string(node)?.is_empty() {
+    if attr.name != name::MANAGER || !attr.standard || doc.string(node)?.is_empty() {
         return None;
     }
     cx.may(Id::ManagerBareString, || doc.pointer(node)).then(|| doc.wrap_in_object(node, "value", name::VALUE))

@@ -9,12 +9,15 @@ use super::{
 };
 use crate::{
     json::{Doc, Kind, Node, encode},
-    quirk::Cx,
+    quirk::{Cx, Id},
     scim::{Attr, ResourceType, name},
 };
 
 /// Operations of one message, as received.
 const MAX_OPERATIONS: usize = 10_000;
+
+/// Operations taken out of one value that a further one is compared with.
+const MAX_COMPARED: usize = 100;
 
 /// The resource a PATCH is sent to.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +75,9 @@ fn settle<'r>(doc: &mut Doc<'_>, cx: &mut Cx<'r>, operation: Node, subject: Subj
     let Some(op) = doc.get(operation, name::OP) else { return };
     let Some(verb) = patch_op::verb(doc, cx, op) else { return };
     let value = doc.get(operation, name::VALUE);
-    match doc.get(operation, name::PATH) {
+    // Null and the empty string say that there is no path (RFC 7643 2.5).
+    let path = doc.get(operation, name::PATH).filter(|&path| !matches!(doc.raw(path), "null" | "\"\""));
+    match path {
         Some(path) => {
             if let Some(place) = patch_path::settle(doc, cx, path, subject.resource) {
                 let operation = Operation { node: operation, op, verb };
@@ -113,7 +118,7 @@ fn with_path(
         return;
     }
     if let Some(leaf) = place.leaf.filter(|_| place.is_whole())
-        && !leaf.multi_valued
+        && leaf.is_single()
         && doc.kind(value) == Kind::Array
         && let Some(inner) = array_wrapped::unwrap(doc, cx, value, leaf)
     {
@@ -134,7 +139,7 @@ fn with_path(
         return;
     }
     if leaf.is_single_complex() && doc.kind(value) == Kind::Object && !place.filtered {
-        let mut split = Split { operation, last: operation.node };
+        let mut split = Split { operation, last: operation.node, paths: Vec::new() };
         let prefix = doc.string(path).map(String::from).unwrap_or_default();
         split.nested(doc, cx, value, leaf, &prefix);
         if doc.is_empty(value) && split.last != operation.node {
@@ -146,16 +151,26 @@ fn with_path(
 }
 
 fn without_path<'r>(doc: &mut Doc<'_>, cx: &mut Cx<'r>, operation: Operation, value: Node, subject: Subject<'r, '_>) {
+    let attrs = subject.resource.map(|resource| &resource.attrs);
+    if let Some(attrs) = attrs {
+        array_wrapped::unwrap_members(doc, cx, value, attrs);
+    }
+    let removes = cx.fixes(Id::PatchNullClear);
+    let clears =
+        |leaf: Option<&Attr>| removes && (operation.verb == Verb::Replace || leaf.is_some_and(Attr::is_single));
+    let settled = keys::settle(doc, cx, value, subject.resource, Form::Patch, &clears);
     readonly_id_in_patch::drop(doc, cx, value, subject.id);
-    keys::settle(doc, cx, value, subject.resource, Form::Patch);
-    let mut split = Split { operation, last: operation.node };
-    split.top(doc, cx, value, subject.resource);
+    let mut split = Split { operation, last: operation.node, paths: Vec::new() };
+    // Where two keys name the same place the value stays one: a removal behind it could undo the other key.
+    if !settled.clash {
+        split.top(doc, cx, value, subject.resource, &settled.clears);
+    }
     if split.last != operation.node && doc.is_empty(value) {
         doc.remove(operation.node);
         return;
     }
-    if let Some(resource) = subject.resource {
-        walk::object(doc, cx, value, &resource.attrs, Form::Patch);
+    if let Some(attrs) = attrs {
+        walk::object(doc, cx, value, attrs, Form::Patch);
     }
 }
 
@@ -164,20 +179,38 @@ fn without_path<'r>(doc: &mut Doc<'_>, cx: &mut Cx<'r>, operation: Operation, va
 struct Split {
     operation: Operation,
     last: Node,
+    /// The paths taken out so far.
+    paths: Vec<String>,
 }
 
 impl Split {
     /// The members of a value without path.
-    fn top(&mut self, doc: &mut Doc<'_>, cx: &mut Cx<'_>, value: Node, resource: Option<&ResourceType>) {
+    fn top(
+        &mut self,
+        doc: &mut Doc<'_>,
+        cx: &mut Cx<'_>,
+        value: Node,
+        resource: Option<&ResourceType>,
+        clears: &[(Node, String)],
+    ) {
         let lists = Lists::of(doc, cx, value, resource);
         let mut next = doc.first(value);
         while let Some(member) = next {
             next = doc.next(member);
+            if let Some((_, path)) = clears.iter().find(|(cleared, _)| *cleared == member) {
+                if cx.may(Id::PatchNullClear, || doc.pointer(member)) {
+                    doc.remove(member);
+                    self.put(doc, "\"remove\"", path, None);
+                }
+                continue;
+            }
             let attr = resource.and_then(|resource| resource.attrs.get(doc.name(member)));
             if attr.is_none() && self.path_key(doc, cx, &lists, member, resource) {
                 continue;
             }
-            self.member(doc, cx, member, attr, "", false);
+            if !attr.is_some_and(|attr| lists.is_contested(attr)) {
+                self.member(doc, cx, member, attr, "", false);
+            }
         }
     }
 
@@ -220,7 +253,7 @@ impl Split {
         path: &str,
         extension: bool,
     ) {
-        if let Some(attr) = attr.filter(|attr| !attr.multi_valued)
+        if let Some(attr) = attr.filter(|attr| attr.is_single())
             && doc.kind(member) == Kind::Array
             && let Some(inner) = array_wrapped::unwrap(doc, cx, member, attr)
         {
@@ -230,8 +263,8 @@ impl Split {
         match doc.kind(member) {
             Kind::Null => {
                 let kept = top && matches!(doc.name(member), name::SCHEMAS | name::ID | name::META);
-                let active = top && doc.name(member) == name::ACTIVE;
-                let single = attr.is_some_and(|attr| !attr.multi_valued);
+                let active = doc.name(member) == name::ACTIVE;
+                let single = attr.is_some_and(Attr::is_single);
                 if !kept
                     && patch_null_clear::is_clearable_key(doc, member)
                     && patch_null_clear::clears(doc, cx, member, self.operation.verb, single, active)
@@ -283,7 +316,17 @@ impl Split {
         if let Some(value) = value {
             doc.push(operation, value);
         }
-        doc.insert_after(self.last, operation);
-        self.last = operation;
+        // A whole attribute goes before the parts of it that are there already, or it would undo them.
+        let whole = |part: &String| {
+            part.get(..path.len()).is_some_and(|start| start.eq_ignore_ascii_case(path))
+                && part[path.len()..].starts_with(['[', '.', ':'])
+        };
+        if self.paths.iter().take(MAX_COMPARED).any(whole) {
+            doc.insert_after(self.operation.node, operation);
+        } else {
+            doc.insert_after(self.last, operation);
+            self.last = operation;
+        }
+        self.paths.push(path.to_owned());
     }
 }

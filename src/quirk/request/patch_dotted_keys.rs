@@ -70,6 +70,11 @@ impl<'r> Lists<'r> {
         lists
     }
 
+    /// Whether more than one key names a list: then they stay together.
+    pub(super) fn is_contested(&self, list: &Attr) -> bool {
+        self.0.iter().any(|(known, count)| std::ptr::eq(*known, list) && *count > 1)
+    }
+
     /// Whether a key is the only dotted one of a list that is no key itself.
     pub(super) fn is_only_part(
         &self,

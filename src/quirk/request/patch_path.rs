@@ -4,7 +4,7 @@ use super::{filter, urn_alias};
 use crate::{
     json::{Doc, Names, Node},
     quirk::{Cx, Id},
-    scim::{Attr, Attrs, Registry, ResourceType, Type, filter::Syntax, name, path::Path, urn},
+    scim::{Attr, Attrs, Registry, ResourceType, filter::Syntax, name, path::Path, urn},
 };
 
 /// What a path names.
@@ -16,7 +16,9 @@ pub(super) struct Place<'r> {
     pub(super) filtered: bool,
     /// Whether the path ends in a sub-attribute.
     pub(super) sub: bool,
-    /// Whether the attribute is `active` of the resource itself.
+    /// Whether the path may name several values of a list: a part of it without a filter.
+    pub(super) spread: bool,
+    /// Whether the attribute is called `active`, known or not.
     pub(super) active: bool,
 }
 
@@ -28,13 +30,17 @@ impl Place<'_> {
 
     /// Whether it names the whole list of a group's members.
     pub(super) fn is_members(&self) -> bool {
-        !self.filtered && !self.sub && self.leaf.is_some_and(|leaf| leaf.name == name::MEMBERS && leaf.multi_valued)
+        !self.filtered && !self.sub && self.leaf.is_some_and(|leaf| leaf.name == name::MEMBERS && leaf.is_multi())
     }
 
-    /// Whether one value at most can stand there: a single-valued attribute or a sub-attribute.
+    /// Whether it is known to name one value: a single-valued attribute, or a sub-attribute of one or of selected elements.
     pub(super) fn is_single(&self) -> bool {
-        self.sub && self.leaf.is_none_or(|leaf| !leaf.multi_valued)
-            || !self.filtered && self.leaf.is_some_and(|leaf| !leaf.multi_valued)
+        self.is_whole() && !self.spread && self.leaf.is_some_and(Attr::is_single)
+    }
+
+    /// Whether a removal of it needs no value: it names one value, or a sub-attribute of one or of selected elements.
+    pub(super) fn needs_no_value(&self) -> bool {
+        self.is_single() || self.sub && !self.spread && self.leaf.is_none_or(Attr::is_single)
     }
 }
 
@@ -65,6 +71,18 @@ fn read<'r>(
     let at = || doc.pointer(node);
     let mut changed = false;
 
+    // Most paths are the name of a core attribute and nothing else.
+    if let Some(leaf) = attrs.and_then(|attrs| known(registry, attrs, &sent))
+        && *leaf.canonical == *sent
+        && !leaf.extension
+    {
+        let active = leaf.name == name::ACTIVE;
+        return Some((Place { leaf: Some(leaf), filtered: false, sub: false, spread: false, active }, None));
+    }
+
+    if sent.ends_with([':', '.']) {
+        return None;
+    }
     let alias = if urn::is_urn(&sent) { urn_alias::split(registry, resource, &sent) } else { None };
     let (mut prefix, text) = match &alias {
         // A legacy URN in a path is not in the list of what is known to be sent.
@@ -83,7 +101,7 @@ fn read<'r>(
     };
     if let (Some(urn), "") = (prefix, text) {
         let leaf = attrs.and_then(|attrs| attrs.find(urn)).filter(|attr| attr.extension);
-        let place = Place { leaf, filtered: false, sub: false, active: false };
+        let place = Place { leaf, filtered: false, sub: false, spread: false, active: false };
         return Some((place, changed.then(|| urn.to_owned())));
     }
     let mut path = Path::parse(text, Syntax::Lenient).ok()?;
@@ -127,15 +145,16 @@ fn read<'r>(
     }
     let mended = filter::fix_path_filter(text, &path, attr, cx, &|| at().to_string());
     changed |= mended.is_some();
-    let active = prefix.is_none_or(is_core) && path.sub.is_none() && attr.is_some_and(|attr| attr.name == name::ACTIVE);
     let (filtered, sub) = (path.filter.is_some(), path.sub.is_some());
+    let spread = sub && !filtered && !attr.is_some_and(Attr::is_single);
+    let active = is_active(&path);
     let brackets = mended.as_deref().or_else(|| path.filter.as_ref().map(|filter| &text[filter.outer.clone()]));
     let new = changed.then(|| {
         let urns = [prefix, path.urn.as_deref()].into_iter().flatten().flat_map(|urn| [urn, ":"]);
         let sub = path.sub.as_deref().into_iter().flat_map(|sub| [".", sub]);
         urns.chain([&*path.attr, brackets.unwrap_or_default()]).chain(sub).collect()
     });
-    Some((Place { leaf: leaf.filter(|leaf| usable(leaf)), filtered, sub, active }, new))
+    Some((Place { leaf, filtered, sub, spread, active }, new))
 }
 
 /// The attribute of that name in a set.
@@ -145,12 +164,13 @@ fn known<'r>(registry: &Registry, attrs: &'r Attrs, name: &str) -> Option<&'r At
 
 /// A path whose attribute is not known.
 fn opaque<'r>(path: &Path<'_>) -> Place<'r> {
-    Place { leaf: None, filtered: path.filter.is_some(), sub: path.sub.is_some(), active: false }
+    let (filtered, sub) = (path.filter.is_some(), path.sub.is_some());
+    Place { leaf: None, filtered, sub, spread: sub && !filtered, active: is_active(path) }
 }
 
-/// A declared complex attribute without sub-attributes tells nothing about its values.
-fn usable(attr: &Attr) -> bool {
-    attr.kind != Type::Complex || !attr.sub.is_empty()
+/// Whether a path names an attribute `active`, of whatever schema: a null there is never read as a removal.
+fn is_active(path: &Path<'_>) -> bool {
+    path.sub.as_deref().unwrap_or(&path.attr).eq_ignore_ascii_case("active")
 }
 
 #[cfg(test)]

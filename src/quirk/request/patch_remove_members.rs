@@ -72,7 +72,7 @@ quirk! {
 /// Makes one removal per id. The first stays in the operation's place, the others follow.
 pub(super) fn by_value(doc: &mut Doc<'_>, cx: &mut Cx<'_>, operation: Node, path: Node, value: Node) {
     let wrapped = if doc.kind(value) == Kind::Object && doc.get(value, name::VALUE).is_none() {
-        doc.get(value, name::MEMBERS)
+        doc.only(value).filter(|&member| doc.name(member) == name::MEMBERS)
     } else {
         None
     };

@@ -43,7 +43,7 @@ quirk! {
 
 /// Drops the value. The caller has handled the whole list of members.
 pub(super) fn drop(doc: &mut Doc<'_>, cx: &mut Cx<'_>, value: Node, place: &Place<'_>) {
-    let ignored = doc.kind(value) == Kind::Null || place.is_single();
+    let ignored = doc.kind(value) == Kind::Null || place.needs_no_value();
     if ignored && cx.may(Id::PatchRemoveValueIgnored, || doc.pointer(value)) {
         doc.remove(value);
     }

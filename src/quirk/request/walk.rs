@@ -12,7 +12,11 @@ use crate::{
         Cx,
         both::{attr_case, bool_string},
     },
-    scim::{Attr, Attrs, Type, name},
+    scim::{
+        Attr, Attrs,
+        Plurality::{Multi, Single, Unknown},
+        Type, name,
+    },
 };
 
 /// Which body a value stands in; some rewrites are right in one of them only.
@@ -34,7 +38,7 @@ pub(crate) fn object(doc: &mut Doc<'_>, cx: &mut Cx<'_>, object: Node, attrs: &A
             next = doc.next(member);
             continue;
         };
-        if !doc.is_exact(member) {
+        if !doc.is_exact(member) || attr.respelled {
             attr_case::key(doc, cx, member, attr);
         }
         let member = value(doc, cx, member, attr, form);
@@ -47,30 +51,38 @@ pub(crate) fn value(doc: &mut Doc<'_>, cx: &mut Cx<'_>, mut node: Node, attr: &A
     // Each round settles one layer of wrapping; more than a few cannot come together.
     for _ in 0..4 {
         let kind = doc.kind(node);
-        let mended = match (attr.multi_valued, attr.kind, kind) {
-            (true, Type::Complex, Kind::Array) => {
+        let mended = match (attr.plurality, attr.kind, kind) {
+            (Multi, Type::Complex, Kind::Array) => {
                 elements(doc, cx, node, attr, form);
                 None
             }
-            (true, Type::Complex, Kind::Object) => match (form, attr.name) {
+            (Multi, Type::Complex, Kind::Object) => match (form, attr.name) {
                 (Form::Patch, name::MEMBERS) => patch_members::single_object(doc, cx, node, attr),
                 _ => object_for_array::wrap(doc, cx, node, attr),
             },
-            (true, Type::Complex, Kind::String) if form == Form::Patch && attr.name == name::MEMBERS => {
+            (Multi, Type::Complex, Kind::String) if form == Form::Patch && attr.name == name::MEMBERS => {
                 patch_members::bare_string(doc, cx, node)
             }
-            (true, kind, Kind::Array) => {
+            (Multi, kind, Kind::Array) => {
                 items(doc, cx, node, kind);
                 None
             }
-            (false, Type::Complex, Kind::Object) => {
+            (Single, Type::Complex, Kind::Object) => {
                 object(doc, cx, node, &attr.sub, form);
                 None
             }
-            (false, Type::Complex, Kind::String) => manager_bare_string::wrap(doc, cx, node, attr),
-            (false, _, Kind::Array) => array_wrapped::unwrap(doc, cx, node, attr),
-            (false, kind, Kind::String) => {
+            (Single, Type::Complex, Kind::String) => manager_bare_string::wrap(doc, cx, node, attr),
+            (Single, _, Kind::Array) => array_wrapped::unwrap(doc, cx, node, attr),
+            (Single, kind, Kind::String) => {
                 scalar(doc, cx, node, kind);
+                None
+            }
+            (Unknown, Type::Complex, Kind::Object) => {
+                object(doc, cx, node, &attr.sub, form);
+                None
+            }
+            (Unknown, Type::Complex, Kind::Array) => {
+                objects(doc, cx, node, attr, form);
                 None
             }
             _ => None,
@@ -116,6 +128,17 @@ fn elements(doc: &mut Doc<'_>, cx: &mut Cx<'_>, list: Node, attr: &Attr, form: F
     }
 }
 
+/// The objects of a list that may not have been meant as one: only their known sub-attributes are looked at.
+fn objects(doc: &mut Doc<'_>, cx: &mut Cx<'_>, list: Node, attr: &Attr, form: Form) {
+    let mut next = doc.first(list);
+    while let Some(item) = next {
+        next = doc.next(item);
+        if doc.kind(item) == Kind::Object {
+            object(doc, cx, item, &attr.sub, form);
+        }
+    }
+}
+
 /// What one look over an element's members tells: most elements of a large group need no second one.
 struct Glance {
     /// There are nulls.
@@ -138,7 +161,7 @@ fn glance(doc: &Doc<'_>, element: Node, attrs: &Attrs) -> Glance {
         glance.fits = glance.fits
             && match attrs.get(name) {
                 None => true,
-                Some(attr) => doc.is_exact(member) && fits(attr, kind),
+                Some(attr) => doc.is_exact(member) && !attr.respelled && fits(attr, kind),
             };
     }
     glance
@@ -147,7 +170,7 @@ fn glance(doc: &Doc<'_>, element: Node, attrs: &Attrs) -> Glance {
 /// Whether a value of this kind is what a simple single-valued attribute wants, or nothing that a quirk knows.
 fn fits(attr: &Attr, kind: Kind) -> bool {
     match kind {
-        Kind::String => !attr.multi_valued && attr.kind.is_text(),
+        Kind::String => attr.is_single() && attr.kind.is_text(),
         Kind::Array | Kind::Object => false,
         Kind::Null | Kind::True | Kind::False | Kind::Number => true,
     }

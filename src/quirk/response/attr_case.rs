@@ -11,7 +11,7 @@ use crate::{
 /// Members that collide with another have lost their number and never come here.
 #[inline]
 pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, member: Node, attr: &Attr, quirk: Id) {
-    if !doc.is_exact(member) {
+    if !doc.is_exact(member) || attr.respelled {
         rename(cx, doc, member, attr, quirk);
     }
 }

@@ -15,7 +15,11 @@ use super::{
 use crate::{
     json::{Doc, Kind, Node},
     quirk::{Cx, Direction, Id, Mode},
-    scim::{Attr, Attrs, ResourceType, Type, name, urn},
+    scim::{
+        Attr, Attrs,
+        Plurality::{Multi, Single, Unknown},
+        ResourceType, Type, name, urn,
+    },
 };
 
 /// What a resource is judged by beside its own members.
@@ -206,22 +210,28 @@ fn members(
 #[inline]
 fn value(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, attr: &Attr, parent: u16, bases: Bases<'_>) {
     let kind = doc.kind(at);
-    match (attr.kind, attr.multi_valued, kind) {
-        (Type::Complex, false, Kind::Object) => {
+    match (attr.kind, attr.plurality, kind) {
+        (Type::Complex, Single | Unknown, Kind::Object) => {
             members(cx, doc, at, &attr.sub, attr.name, bases);
         }
-        (Type::Complex, false, Kind::String) if attr.name == name::MANAGER && parent == name::ENTERPRISE_USER => {
+        (Type::Complex, Single, Kind::String) if attr.name == name::MANAGER && parent == name::ENTERPRISE_USER => {
             manager_string::fix(cx, doc, at);
         }
-        (Type::Complex, true, Kind::Array) => items(cx, doc, at, attr, bases),
-        (Type::Complex, true, Kind::Object) => {
+        (Type::Complex, Unknown, Kind::Array) => {
+            let items: Vec<Node> = doc.children(at).filter(|&item| doc.kind(item) == Kind::Object).collect();
+            for item in items {
+                members(cx, doc, item, &attr.sub, attr.name, bases);
+            }
+        }
+        (Type::Complex, Multi, Kind::Array) => items(cx, doc, at, attr, bases),
+        (Type::Complex, Multi, Kind::Object) => {
             if let Some(list) = multivalue::wrap(cx, doc, at) {
                 items(cx, doc, list, attr, bases);
             }
         }
-        (Type::Boolean, false, Kind::String | Kind::Number) => bool_string::fix(cx, doc, at),
-        (Type::DateTime, false, Kind::String | Kind::Number) => dates::fix(cx, doc, at),
-        (Type::Boolean | Type::DateTime, true, Kind::Array) => {
+        (Type::Boolean, Single, Kind::String | Kind::Number) => bool_string::fix(cx, doc, at),
+        (Type::DateTime, Single, Kind::String | Kind::Number) => dates::fix(cx, doc, at),
+        (Type::Boolean | Type::DateTime, Multi, Kind::Array) => {
             let items: Vec<Node> = doc.children(at).collect();
             for item in items {
                 match attr.kind {
@@ -230,13 +240,13 @@ fn value(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, attr: &Attr, parent: u16,
                 }
             }
         }
-        (Type::Reference, false, Kind::String) if attr.name == name::REF => {
+        (Type::Reference, Single, Kind::String) if attr.name == name::REF => {
             location::fix_value(cx, doc, at, bases, true);
         }
-        (Type::Reference, false, Kind::String) if attr.name == name::LOCATION && parent == name::META => {
+        (Type::Reference, Single, Kind::String) if attr.name == name::LOCATION && parent == name::META => {
             location::fix_value(cx, doc, at, bases, false);
         }
-        (Type::String, false, Kind::Number) => match (parent, attr.name) {
+        (Type::String, Single, Kind::Number) => match (parent, attr.name) {
             (0, name::ID | name::EXTERNAL_ID) | (name::MEMBERS | name::GROUPS, name::VALUE) => {
                 id_number::fix(cx, doc, at);
             }
