@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{
     Attr, Attrs, NameTable, Plurality, Type,
+    path::is_attr_name,
     schema::{self, Def},
     urn,
 };
@@ -199,7 +200,7 @@ impl Registry {
             Some((name, sub)) => (name, Some(sub)),
             None => (rest, None),
         };
-        if !is_name(name) || sub.is_some_and(|sub| !is_name(sub)) {
+        if !is_attr_name(name) || sub.is_some_and(|sub| !is_attr_name(sub)) {
             return Err(wrong());
         }
         let leaf = |names: &mut NameTable, name: &str| declared(names, name, kind, multi_valued.into());
@@ -255,7 +256,7 @@ impl Registry {
 
     fn document_attr(&mut self, value: &Value) -> Result<Attr, SchemaError> {
         let wrong = |what: &str| SchemaError::Document(what.to_owned());
-        let Some(canonical) = value.get("name").and_then(Value::as_str).filter(|name| is_name(name)) else {
+        let Some(canonical) = value.get("name").and_then(Value::as_str).filter(|name| is_attr_name(name)) else {
             return Err(wrong("an attribute without a legal `name`"));
         };
         let kind = value.get("type").and_then(Value::as_str).unwrap_or("string");
@@ -333,13 +334,6 @@ fn merge(attrs: &mut Attrs, attr: Attr) {
         }
         None => attrs.add(attr),
     }
-}
-
-/// ATTRNAME of RFC 7643 2.1, and `$ref`.
-fn is_name(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'$')
-        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
 #[cfg(test)]

@@ -1,12 +1,18 @@
 //! One filter on its way through its quirks, in a query or in the path of a PATCH operation.
 //!
-//! A filter is rewritten whole or not at all: when what is fixed for this tenant does not make it one that the RFC's
-//! grammar has, all of it stays as sent and the app decides.
+//! A filter is mended in its place: what no quirk touches, blanks and parentheses among it, keeps its bytes. All fixes go
+//! in or none: when what is fixed for this tenant does not make it one that the RFC's grammar has, all of it stays as
+//! sent and the app decides.
+
+use std::ops::Range;
 
 use super::{filter_bool_string, filter_case, filter_nonstd_valuepath, filter_unquoted};
 use crate::{
     quirk::{Cx, Findings, Id},
-    scim::{Attr, AttrPath, Filter, Path, ResourceType, Type, filter::Check},
+    scim::{
+        Attr, AttrPath, Filter, Path, ResourceType, Syntax, Type,
+        filter::{Check, Enclosed, Part},
+    },
 };
 
 /// Where a finding stands, made only when it is noted.
@@ -53,74 +59,176 @@ pub(crate) struct Known<'r> {
     pub(crate) sub: Option<&'r Attr>,
 }
 
-impl Known<'_> {
+impl<'r> Known<'r> {
+    /// What `path` names.
+    fn leaf(&self, path: &AttrPath<'_>) -> Option<&'r Attr> {
+        if path.sub.is_some() { self.sub } else { self.attr }
+    }
+
     /// The type of what `path` names. A multi-valued attribute named alone is compared by its `value`.
     fn kind(&self, path: &AttrPath<'_>) -> Option<Type> {
-        let leaf = if path.sub.is_some() { self.sub } else { self.attr };
-        leaf.map(|attr| if attr.is_multi() { attr.compare_type() } else { attr.kind })
+        self.leaf(path).map(|attr| if attr.is_multi() { attr.compare_type() } else { attr.kind })
     }
 }
 
-/// Mends the filter of a PATCH path (`attr[filter].sub`), `attr` being what the schemas know of `path.attr`.
-/// Returns whether it was changed; when it would still be no filter, it stays and nothing is said to be fixed.
-pub(crate) fn fix_path_filter(path: &mut Path<'_>, attr: Option<&Attr>, cx: &mut Cx<'_>, at: Place<'_>) -> bool {
-    let Some(filter) = &path.filter else { return false };
-    let mut mended = filter.clone();
+/// What is put in the place of some bytes of a filter.
+pub(crate) type Edit = (Range<usize>, String);
+
+/// What is to be put into a filter, from front to back.
+#[derive(Debug, Default)]
+pub(crate) struct Edits(Vec<Edit>);
+
+impl Edits {
+    fn put(&mut self, at: &Range<usize>, text: Option<String>) {
+        if let Some(text) = text {
+            self.push((at.clone(), text));
+        }
+    }
+
+    fn push(&mut self, edit: Edit) {
+        debug_assert!(self.0.last().is_none_or(|(last, _)| last.end <= edit.0.start), "from front to back");
+        self.0.push(edit);
+    }
+
+    /// The part of `text` at `range` with the edits in it, all of which are there; `None` where there are none.
+    pub(crate) fn apply(self, text: &str, range: Range<usize>) -> Option<String> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let mut result = String::with_capacity(range.len() + 16);
+        let mut from = range.start;
+        for (at, new) in self.0 {
+            result.push_str(&text[from..at.start]);
+            result.push_str(&new);
+            from = at.end;
+        }
+        result.push_str(&text[from..range.end]);
+        Some(result)
+    }
+}
+
+/// Mends the filter of a PATCH path (`attr[filter].sub`), `text` being what `path` was read from and `attr` what the
+/// schemas know of `path.attr`. Returns the brackets with the new filter in them, or `None` where it stays: when it
+/// would still be no filter nothing is said to be fixed.
+pub(crate) fn fix_path_filter(
+    text: &str,
+    path: &Path<'_>,
+    attr: Option<&Attr>,
+    cx: &mut Cx<'_>,
+    at: Place<'_>,
+) -> Option<String> {
+    let sent = path.filter.as_ref()?;
     let mut trial = Cx::new(cx.plan, cx.way);
-    let changed = walk(&mut mended, Scope::Element(attr), Id::AttrCase, &mut trial, at);
-    let stands = mended.is_strict();
+    let edits = find(text, &sent.filter, Scope::Element(attr), Id::AttrCase, &mut trial, at);
+    let mended = edits.apply(text, sent.outer.clone());
+    let filter = mended.as_deref().unwrap_or(&text[sent.outer.clone()]);
+    let stands = Filter::parse_brackets(filter, 0, Syntax::Strict).is_ok();
     keep(trial.findings, stands, cx, at);
-    if !stands || !changed {
-        return false;
-    }
-    path.filter = Some(mended);
-    true
+    mended.filter(|_| stands)
 }
 
-/// Applies the quirks of filters, `names` being the one of misspelled names. Returns whether something was changed;
-/// the caller looks whether the result [is strict](Filter::is_strict) before it uses it.
-pub(crate) fn walk(filter: &mut Filter<'_>, scope: Scope<'_>, names: Id, cx: &mut Cx<'_>, at: Place<'_>) -> bool {
-    match filter {
-        Filter::Chain { terms, words, .. } => {
-            let mut changed = false;
-            for word in words {
-                changed |= filter_case::operator(word, cx, at);
-            }
-            for term in terms {
-                changed |= walk(term, scope, names, cx, at);
-            }
-            changed
-        }
-        Filter::Not { word, filter } => filter_case::operator(word, cx, at) | walk(filter, scope, names, cx, at),
-        Filter::Test { path, check } => {
-            let known = scope.find(path);
-            let kind = known.kind(path);
-            filter_case::name(path, &known, names, cx, at) | self::check(check, kind, cx, at)
-        }
-        Filter::Element { path, filter } => {
-            let known = scope.find(path);
-            let element = if path.sub.is_some() { known.sub } else { known.attr };
-            filter_case::name(path, &known, names, cx, at) | walk(filter, Scope::Element(element), names, cx, at)
-        }
-        Filter::ElementTest { .. } => {
-            let (may, mut standard) = filter_nonstd_valuepath::fix(filter, cx, at);
-            // Where it may not go on, what else is in it is looked at all the same, to be counted.
-            let changed = walk(&mut standard, scope, names, cx, at);
-            if may {
-                *filter = standard;
-            }
-            may || changed
-        }
-    }
+/// What the quirks of filters have to put into `filter`, which was read from `text`; `names` is the quirk of misspelled
+/// names. The caller looks whether the result is a filter before it uses it.
+pub(crate) fn find(
+    text: &str,
+    filter: &Filter<'_>,
+    scope: Scope<'_>,
+    names: Id,
+    cx: &mut Cx<'_>,
+    at: Place<'_>,
+) -> Edits {
+    let mut walk = Walk { text, names, cx, at, edits: Edits::default() };
+    walk.filter(filter, scope);
+    walk.edits
 }
 
-fn check(check: &mut Check<'_>, kind: Option<Type>, cx: &mut Cx<'_>, at: Place<'_>) -> bool {
-    match check {
-        Check::Present(word) => filter_case::operator(word, cx, at),
-        Check::Compare { word, value, .. } => {
-            filter_case::operator(word, cx, at)
-                | filter_bool_string::fix(value, kind, cx, at)
-                | filter_unquoted::fix(value, kind, cx, at)
+/// The way through one filter, from front to back.
+struct Walk<'a, 'p> {
+    text: &'a str,
+    names: Id,
+    cx: &'a mut Cx<'p>,
+    at: Place<'a>,
+    edits: Edits,
+}
+
+impl Walk<'_, '_> {
+    fn filter(&mut self, filter: &Filter<'_>, scope: Scope<'_>) {
+        match filter {
+            Filter::Chain { terms, words, .. } => {
+                for (i, term) in terms.iter().enumerate() {
+                    if let Some(word) = i.checked_sub(1).and_then(|i| words.get(i)) {
+                        self.operator(word);
+                    }
+                    self.filter(term, scope);
+                }
+            }
+            Filter::Group(filter) => self.filter(filter, scope),
+            Filter::Not { word, filter } => {
+                self.operator(word);
+                self.filter(filter, scope);
+            }
+            Filter::Test { path, check } => {
+                let known = self.name(path, scope);
+                self.check(check, known.kind(&path.it));
+            }
+            Filter::Element { path, selected } => {
+                let element = self.name(path, scope).leaf(&path.it);
+                self.filter(&selected.filter, Scope::Element(element));
+            }
+            Filter::ElementTest { path, selected, sub, check } => {
+                self.element_test(path, selected, sub.as_ref(), check, scope);
+            }
+        }
+    }
+
+    fn element_test(
+        &mut self,
+        path: &Part<AttrPath<'_>>,
+        selected: &Enclosed<'_>,
+        sub: Option<&Part<AttrPath<'_>>>,
+        check: &Check<'_>,
+        scope: Scope<'_>,
+    ) {
+        // Where it may not go on, what else is in it is looked at all the same, to be counted.
+        let may = self.cx.may(Id::FilterNonstdValuepath, self.at);
+        let element = self.name(path, scope).leaf(&path.it);
+        let inside = Scope::Element(element);
+        let value = AttrPath::name("value");
+        let default = inside.find(&value);
+        let missing = sub.is_none().then(|| default.attr.map_or("value", |attr| &*attr.canonical));
+        let moved = may.then(|| filter_nonstd_valuepath::fix(self.text, selected, missing, check.end()));
+        let (open, join, close) = moved.map_or((None, None, None), |m| (m.open, Some(m.join), Some(m.close)));
+
+        open.into_iter().for_each(|edit| self.edits.push(edit));
+        self.filter(&selected.filter, inside);
+        join.into_iter().for_each(|edit| self.edits.push(edit));
+        let kind = match sub {
+            Some(sub) => self.name(sub, inside).kind(&sub.it),
+            None => default.kind(&value),
+        };
+        self.check(check, kind);
+        close.into_iter().for_each(|edit| self.edits.push(edit));
+    }
+
+    fn name<'r>(&mut self, path: &Part<AttrPath<'_>>, scope: Scope<'r>) -> Known<'r> {
+        let known = scope.find(&path.it);
+        self.edits.put(&path.at, filter_case::name(&path.it, &known, self.names, self.cx, self.at));
+        known
+    }
+
+    fn operator(&mut self, word: &Range<usize>) {
+        self.edits.put(word, filter_case::operator(&self.text[word.clone()], self.cx, self.at));
+    }
+
+    fn check(&mut self, check: &Check<'_>, kind: Option<Type>) {
+        match check {
+            Check::Present(word) => self.operator(word),
+            Check::Compare { word, value, .. } => {
+                self.operator(word);
+                let text = filter_bool_string::fix(&value.it, kind, self.cx, self.at)
+                    .or_else(|| filter_unquoted::fix(&value.it, kind, self.cx, self.at));
+                self.edits.put(&value.at, text);
+            }
         }
     }
 }
@@ -138,20 +246,21 @@ pub(crate) fn keep(found: Findings, stands: bool, cx: &mut Cx<'_>, at: Place<'_>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        quirk::{ALL, Direction, Idp, Mode, Plan, PlanSettings},
-        scim::Syntax,
-    };
+    use crate::quirk::{ALL, Direction, Idp, Mode, Plan, PlanSettings};
 
     fn run(path: &str, modes: &[(&str, Mode)]) -> (bool, String, Vec<(&'static str, bool)>) {
         let quirks = modes.iter().map(|(id, mode)| ((*id).to_owned(), *mode)).collect();
         let plan = Plan::new(&PlanSettings { quirks, ..PlanSettings::default() }, Idp::Generic);
-        let mut path = Path::parse(path, Syntax::Lenient).unwrap();
+        let text = path;
+        let path = Path::parse(text, Syntax::Lenient).unwrap();
         let attr = plan.registry().resource_type("Users").unwrap().attrs.find(&path.attr);
         let mut cx = Cx::new(&plan, Direction::Request);
-        let changed = fix_path_filter(&mut path, attr, &mut cx, &|| "/Operations/0/path".to_owned());
+        let mended = fix_path_filter(text, &path, attr, &mut cx, &|| "/Operations/0/path".to_owned());
         let findings = cx.findings.counts().map(|(id, fixed, _)| (ALL[id as usize].id, fixed)).collect();
-        (changed, path.to_string(), findings)
+        let sent = path.filter.map_or(0..0, |filter| filter.outer);
+        let result =
+            [&text[..sent.start], mended.as_deref().unwrap_or(&text[sent.clone()]), &text[sent.end..]].concat();
+        (mended.is_some(), result, findings)
     }
 
     #[test]
@@ -165,7 +274,15 @@ mod tests {
                 vec![("filter-op-case", true), ("filter-unquoted", true)],
             ),
             ("emails[value eq 7]", "emails[value eq \"7\"]", vec![("filter-unquoted", true)]),
+            ("emails[(type eq work)].value", "emails[(type eq \"work\")].value", vec![("filter-unquoted", true)]),
+            ("emails[ Type eq \"work\" ]", "emails[ type eq \"work\" ]", vec![("attr-case", true)]),
+            (
+                "roles[not(primary eq \"True\")  and ((display pr))].value",
+                "roles[not(primary eq true)  and ((display pr))].value",
+                vec![("filter-bool-string", true)],
+            ),
             ("things[Value eq 7].x", "things[Value eq 7].x", vec![]),
+            ("emails[ ( type  eq \"work\" ) ].value", "emails[ ( type  eq \"work\" ) ].value", vec![]),
             ("emails[type eq \"work\"].value", "emails[type eq \"work\"].value", vec![]),
             ("emails", "emails", vec![]),
         ] {

@@ -47,19 +47,12 @@ quirk! {
     };
 }
 
-/// Makes the literal of a string or word that a boolean is compared with.
-pub(crate) fn fix(value: &mut Value<'_>, kind: Option<Type>, cx: &mut Cx<'_>, at: Place<'_>) -> bool {
+/// The literal to put in the place of a string or word that a boolean is compared with.
+pub(crate) fn fix(value: &Value<'_>, kind: Option<Type>, cx: &mut Cx<'_>, at: Place<'_>) -> Option<String> {
     if kind != Some(Type::Boolean) {
-        return false;
+        return None;
     }
-    let literal = match value.text() {
-        Some(text) if text.eq_ignore_ascii_case("true") => Value::True,
-        Some(text) if text.eq_ignore_ascii_case("false") => Value::False,
-        _ => return false,
-    };
-    if !cx.may(Id::FilterBoolString, at) {
-        return false;
-    }
-    *value = literal;
-    true
+    let literal = value.text()?.to_ascii_lowercase();
+    let is_literal = matches!(&*literal, "true" | "false");
+    (is_literal && cx.may(Id::FilterBoolString, at)).then_some(literal)
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::filter::{Known, Place};
 use crate::{
     quirk::{Cx, Id, quirk},
-    scim::{Attr, AttrPath, filter::Case},
+    scim::AttrPath,
 };
 
 quirk! {
@@ -67,33 +67,25 @@ quirk! {
     };
 }
 
-/// Gives the known parts of a name their canonical spelling; `quirk` is the one that this is counted under.
-pub(crate) fn name(path: &mut AttrPath<'_>, known: &Known<'_>, quirk: Id, cx: &mut Cx<'_>, at: Place<'_>) -> bool {
-    let canonical = |attr: Option<&Attr>| attr.map(|attr| attr.canonical.to_string());
-    let differs = |sent: &str, attr: Option<&Attr>| attr.is_some_and(|attr| *attr.canonical != *sent);
-    let wrong = known.urn.is_some_and(|urn| path.urn.as_deref() != Some(urn))
-        || differs(&path.attr, known.attr)
-        || path.sub.as_deref().is_some_and(|sub| differs(sub, known.sub));
-    if !wrong || !cx.may(quirk, at) {
-        return false;
-    }
-    if let Some(urn) = known.urn {
-        path.urn = Some(Cow::Owned(urn.to_owned()));
-    }
-    if let Some(attr) = canonical(known.attr) {
-        path.attr = Cow::Owned(attr);
-    }
-    if let Some(sub) = canonical(known.sub) {
-        path.sub = Some(Cow::Owned(sub));
-    }
-    true
+/// A name with the known parts in their canonical spelling, where it has another; `quirk` is the one that this is
+/// counted under.
+pub(crate) fn name(
+    path: &AttrPath<'_>,
+    known: &Known<'_>,
+    quirk: Id,
+    cx: &mut Cx<'_>,
+    at: Place<'_>,
+) -> Option<String> {
+    let spelled = AttrPath {
+        urn: known.urn.or(path.urn.as_deref()).map(Cow::Borrowed),
+        attr: Cow::Borrowed(known.attr.map_or(&*path.attr, |attr| &*attr.canonical)),
+        sub: path.sub.as_deref().map(|sub| Cow::Borrowed(known.sub.map_or(sub, |sub| &*sub.canonical))),
+    };
+    (spelled != *path && cx.may(quirk, at)).then(|| spelled.to_string())
 }
 
-/// Gives an operator the spelling of the RFC.
-pub(crate) fn operator(word: &mut Case, cx: &mut Cx<'_>, at: Place<'_>) -> bool {
-    if word.is_lower() || !cx.may(Id::FilterOpCase, at) {
-        return false;
-    }
-    *word = Case::default();
-    true
+/// An operator in the spelling of the RFC, where it has another.
+pub(crate) fn operator(word: &str, cx: &mut Cx<'_>, at: Place<'_>) -> Option<String> {
+    let wrong = word.bytes().any(|byte| byte.is_ascii_uppercase());
+    (wrong && cx.may(Id::FilterOpCase, at)).then(|| word.to_ascii_lowercase())
 }

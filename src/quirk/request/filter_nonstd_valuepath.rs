@@ -1,13 +1,11 @@
 //! Comparisons behind a value path.
 
-use std::borrow::Cow;
-
-use super::filter::Place;
+use super::filter::Edit;
 use crate::{
-    quirk::{Cx, Id, quirk},
+    quirk::quirk,
     scim::{
-        AttrPath, Filter,
-        filter::{Case, Join},
+        Filter,
+        filter::{Enclosed, Join},
     },
 };
 
@@ -19,7 +17,7 @@ quirk! {
     ///
     /// The comparison is taken into the brackets, where both parts hold for one element, which is what is meant:
     /// `emails[type eq "work" and value eq "ada@example.com"]`. Where no sub-attribute is named it is `value`. It is
-    /// done for every operator; a condition with `or` in the brackets is put in parentheses.
+    /// done for every operator; a condition with `or` in the brackets is put in parentheses where it has none around it.
     ///
     /// RFC 7644 section 3.4.2.2: `valuePath = attrPath "[" valFilter "]"`, and nothing behind it.
     ///
@@ -45,13 +43,32 @@ quirk! {
     };
 }
 
-/// The filter with the comparison in the brackets, and whether it may take its place.
-pub(crate) fn fix<'a>(filter: &Filter<'a>, cx: &mut Cx<'_>, at: Place<'_>) -> (bool, Filter<'a>) {
-    let Filter::ElementTest { path, filter: selected, sub, check } = filter else {
-        return (false, filter.clone());
+/// Where the brackets are opened, joined to the comparison and closed, when it is taken into them.
+pub(crate) struct Moved {
+    /// In front of the condition.
+    pub(crate) open: Option<Edit>,
+    /// From the condition's end to the comparison.
+    pub(crate) join: Edit,
+    /// Behind the comparison.
+    pub(crate) close: Edit,
+}
+
+/// How a comparison behind `text[selected]` is taken in: with `sub` in front of it where it names none, up to `end`.
+/// The condition keeps its place and its blanks; what closes it comes behind the comparison.
+pub(crate) fn fix(text: &str, selected: &Enclosed<'_>, sub: Option<&str>, end: usize) -> Moved {
+    let Enclosed { filter, inner, outer } = selected;
+    let (opens, closes) = match **filter {
+        Filter::Chain { join: Join::Or, .. } => (true, ")"),
+        _ => (false, ""),
     };
-    let name = sub.clone().unwrap_or(Cow::Borrowed("value"));
-    let test = Filter::Test { path: AttrPath::name(name), check: check.clone() };
-    let both = selected.as_ref().clone().join(Join::And, Case::default(), test);
-    (cx.may(Id::FilterNonstdValuepath, at), Filter::Element { path: path.clone(), filter: Box::new(both) })
+    let comparison = match sub {
+        Some(_) => outer.end,
+        // Its name follows the dot.
+        None => outer.end + 1,
+    };
+    Moved {
+        open: opens.then(|| (inner.start..inner.start, "(".to_owned())),
+        join: (inner.end..comparison, format!("{closes} and {}", sub.unwrap_or_default())),
+        close: (end..end, text[inner.end..outer.end].to_owned()),
+    }
 }

@@ -48,22 +48,18 @@ quirk! {
     };
 }
 
-/// Quotes a bare word, and a number that is compared with text.
-pub(crate) fn fix(value: &mut Value<'_>, kind: Option<Type>, cx: &mut Cx<'_>, at: Place<'_>) -> bool {
-    let text = match &*value {
+/// The string to put in the place of a bare word, or of a number that is compared with text.
+pub(crate) fn fix(value: &Value<'_>, kind: Option<Type>, cx: &mut Cx<'_>, at: Place<'_>) -> Option<String> {
+    let text = match *value {
         // `True` is a boolean to a boolean attribute, and the matter of filter-bool-string.
         Value::Bare(word)
             if kind == Some(Type::Boolean) && ["true", "false"].iter().any(|b| word.eq_ignore_ascii_case(b)) =>
         {
-            return false;
+            return None;
         }
         Value::Bare(word) => word,
         Value::Number(number) if kind.is_some_and(Type::is_text) => number,
-        _ => return false,
+        _ => return None,
     };
-    if !cx.may(Id::FilterUnquoted, at) {
-        return false;
-    }
-    *value = Value::string(text);
-    true
+    cx.may(Id::FilterUnquoted, at).then(|| serde_json::Value::from(text).to_string())
 }

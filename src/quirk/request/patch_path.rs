@@ -143,17 +143,18 @@ fn read<'r>(
             }
         }
     }
-    if path.filter.is_some() {
-        changed |= filter::fix_path_filter(&mut path, attr, cx, &|| at().to_string());
-    }
+    let mended = filter::fix_path_filter(text, &path, attr, cx, &|| at().to_string());
+    changed |= mended.is_some();
     let (filtered, sub) = (path.filter.is_some(), path.sub.is_some());
     let spread = sub && !filtered && !attr.is_some_and(Attr::is_single);
     let active = is_active(&path);
-    let text = changed.then(|| match prefix {
-        Some(urn) => format!("{urn}:{path}"),
-        None => path.to_string(),
+    let brackets = mended.as_deref().or_else(|| path.filter.as_ref().map(|filter| &text[filter.outer.clone()]));
+    let new = changed.then(|| {
+        let urns = [prefix, path.urn.as_deref()].into_iter().flatten().flat_map(|urn| [urn, ":"]);
+        let sub = path.sub.as_deref().into_iter().flat_map(|sub| [".", sub]);
+        urns.chain([&*path.attr, brackets.unwrap_or_default()]).chain(sub).collect()
     });
-    Some((Place { leaf, filtered, sub, spread, active }, text))
+    Some((Place { leaf, filtered, sub, spread, active }, new))
 }
 
 /// The attribute of that name in a set.
@@ -170,4 +171,45 @@ fn opaque<'r>(path: &Path<'_>) -> Place<'r> {
 /// Whether a path names an attribute `active`, of whatever schema: a null there is never read as a removal.
 fn is_active(path: &Path<'_>) -> bool {
     path.sub.as_deref().unwrap_or(&path.attr).eq_ignore_ascii_case("active")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, Method};
+    use serde_json::{Value, json};
+
+    use crate::quirk::{Idp, Plan, PlanSettings, Sent, normalize};
+
+    fn settled(path: &str) -> String {
+        let schema = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+        let op = json!({"op": "replace", "path": path, "value": "x"});
+        let body = json!({"schemas": [schema], "Operations": [op]}).to_string();
+        let plan = Plan::new(&PlanSettings::default(), Idp::Generic);
+        let headers = HeaderMap::new();
+        let sent = Sent { method: &Method::PATCH, target: "/Users/26", headers: &headers, body: body.as_bytes() };
+        let normalized = normalize(&plan, &sent).unwrap();
+        let body = normalized.body.unwrap_or(body.into_bytes());
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        body["Operations"][0]["path"].as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn the_parts_of_a_path_that_are_right_keep_their_bytes() {
+        for (path, expected) in [
+            ("emails[(type eq work)].value", "emails[(type eq \"work\")].value"),
+            ("emails[ Type eq \"work\" ]", "emails[ type eq \"work\" ]"),
+            ("Emails[ ( type  eq \"work\")].Value", "emails[ ( type  eq \"work\")].value"),
+            ("emails[not(primary eq \"True\")].Value", "emails[not(primary eq true)].value"),
+            (
+                "urn:ietf:params:scim:schemas:core:2.0:user:Emails[ (Type eq work) ].value",
+                "urn:ietf:params:scim:schemas:core:2.0:User:emails[ (type eq \"work\") ].value",
+            ),
+            ("emails[ (type eq work and type eq) ].value", "emails[ (type eq work and type eq) ].value"),
+            ("Emails[ ( type eq 'work' ) ]", "Emails[ ( type eq 'work' ) ]"),
+            ("shoe$Size[ a eq b ].c$", "shoe$Size[ a eq \"b\" ].c$"),
+        ] {
+            assert_eq!(settled(path), expected, "{path}");
+            assert_eq!(settled(expected), expected, "settled: {expected}");
+        }
+    }
 }

@@ -67,19 +67,21 @@ fn query(sent: &str, endpoint: Option<&str>, cx: &mut Cx<'_>) -> Option<String> 
 /// The value of the `filter` parameter as it goes on.
 fn filter(raw: &str, kind: Option<&ResourceType>, cx: &mut Cx<'_>) -> Option<String> {
     let (text, plus) = filter_plus::read(raw)?;
-    let mut filter = Filter::parse(&text, Syntax::Lenient).ok()?;
+    let filter = Filter::parse(&text, Syntax::Lenient).ok()?;
     let at = || "filter".to_owned();
     let mut trial = Cx::new(cx.plan, cx.way);
     let plus_fixed = filter_plus::fix(plus, &mut trial, &at);
-    let changed = filter::walk(&mut filter, Scope::Resource(kind), Id::FilterAttrCase, &mut trial, &at);
-    // A printed filter no longer tells apart the pluses that were sent as such and the escaped ones.
-    let blurred = changed && plus == Plus::Sign && !plus_fixed && raw.to_ascii_uppercase().contains("%2B");
-    let stands = filter.is_strict() && !blurred;
+    let edits = filter::find(&text, &filter, Scope::Resource(kind), Id::FilterAttrCase, &mut trial, &at);
+    let mended = edits.apply(&text, 0..text.len());
+    // A decoded filter no longer tells apart the pluses that were sent as such and the escaped ones.
+    let blurred = mended.is_some() && plus == Plus::Sign && !plus_fixed && raw.to_ascii_uppercase().contains("%2B");
+    let stands = !blurred && Filter::parse(mended.as_deref().unwrap_or(&text), Syntax::Strict).is_ok();
     filter::keep(trial.findings, stands, cx, &at);
-    match (stands, changed, plus) {
-        (true, true, _) => Some(encode(&filter.to_string(), plus, plus_fixed)),
-        (true, false, Plus::Blank) if plus_fixed => Some(raw.replace('+', "%20")),
-        (true, false, Plus::Sign) if plus_fixed => Some(raw.replace('+', "%2B")),
+    match (mended, plus) {
+        _ if !stands => None,
+        (Some(mended), _) => Some(encode(&mended, plus, plus_fixed)),
+        (None, Plus::Blank) if plus_fixed => Some(raw.replace('+', "%20")),
+        (None, Plus::Sign) if plus_fixed => Some(raw.replace('+', "%2B")),
         _ => None,
     }
 }
@@ -116,7 +118,7 @@ mod tests {
     use super::*;
     use crate::{
         quirk::{ALL, Direction, Idp, Mode, Plan, PlanSettings, TenantMode},
-        scim::{Registry, Type},
+        scim::{Attr, Path, Registry, Type},
     };
 
     fn plan(modes: &[(&str, Mode)]) -> Plan {
@@ -297,6 +299,33 @@ mod tests {
     }
 
     #[test]
+    fn what_no_quirk_touches_keeps_its_bytes() {
+        filtered(
+            r#"userName eq "a" or (Title pr and active eq "False")"#,
+            r#"userName eq "a" or (title pr and active eq false)"#,
+            &["filter-attr-case", "filter-bool-string"],
+        );
+        filtered(
+            r#"  NOT( Title pr )  and  ((id eq "\u0061")) "#,
+            r#"  not( title pr )  and  ((id eq "\u0061")) "#,
+            &["filter-op-case", "filter-attr-case"],
+        );
+        rewritten(
+            "/Users?filter=(userName++eq+joe)",
+            "/Users?filter=%28userName%20%20eq%20%22joe%22%29",
+            &["filter-plus-encoding filter", "filter-unquoted filter"],
+        );
+        for filter in ["  (  title  pr ) ", "not(title pr)", "((id pr))", r#"emails[ ( type eq "a") ]"#] {
+            left(&users(filter));
+        }
+    }
+
+    #[test]
+    fn names_may_have_a_dollar() {
+        filtered(r#"cost$center eq x$"#, r#"cost$center eq "x$""#, &["filter-unquoted"]);
+    }
+
+    #[test]
     fn operators_are_lower_case() {
         filtered(
             r#"userName Eq "A" AND Not (title PR Or title SW "B")"#,
@@ -315,7 +344,11 @@ mod tests {
             (r#"unknown eq a\b"c"#, r#"unknown eq "a\\b\"c""#),
             ("unknown eq True", r#"unknown eq "True""#),
             ("unknown eq 007", r#"unknown eq "007""#),
-            ("(userName eq joe) and title pr", r#"userName eq "joe" and title pr"#),
+            ("(userName eq joe) and title pr", r#"(userName eq "joe") and title pr"#),
+            ("(userName eq joe)", r#"(userName eq "joe")"#),
+            ("userName  eq joe", r#"userName  eq "joe""#),
+            (" ( (userName eq joe ))  ", r#" ( (userName eq "joe" ))  "#),
+            (r#"title eq "é" or userName eq jöe"#, r#"title eq "é" or userName eq "jöe""#),
             ("emails[value eq joe]", r#"emails[value eq "joe"]"#),
             ("displayName eq a)b]", r#"displayName eq "a)b]""#),
         ] {
@@ -348,6 +381,9 @@ mod tests {
             (r#"vip eq "True""#, "vip eq true"),
             (r#"emails[primary eq "True"]"#, "emails[primary eq true]"),
             (r#"emails.primary eq "true""#, "emails.primary eq true"),
+            (r#"not(active eq "True")"#, "not(active eq true)"),
+            (r#"(userName eq "a") and (active eq "True")"#, r#"(userName eq "a") and (active eq true)"#),
+            (r#"emails[ ( primary eq "True" ) ] or id pr"#, "emails[ ( primary eq true ) ] or id pr"),
         ] {
             filtered(filter, expected, &["filter-bool-string"]);
         }
@@ -374,11 +410,57 @@ mod tests {
             r#"emails[(type eq "work" or type eq "home") and primary eq true]"#,
             &["filter-nonstd-valuepath", "filter-bool-string"],
         );
+        for (filter, expected) in [
+            (
+                r#"emails[(type eq "a" or type eq "b")].value pr"#,
+                r#"emails[(type eq "a" or type eq "b") and value pr]"#,
+            ),
+            (
+                r#"emails[(type eq "a") or (type eq "b")].value pr"#,
+                r#"emails[((type eq "a") or (type eq "b")) and value pr]"#,
+            ),
+            (r#"emails[not(type pr or value pr)].value pr"#, r#"emails[not(type pr or value pr) and value pr]"#),
+            (
+                r#"emails[(type pr or value pr) and id pr] pr"#,
+                r#"emails[(type pr or value pr) and id pr and value pr]"#,
+            ),
+            (r#"(emails[ type  eq "a" ].value  eq "x" )"#, r#"(emails[ type  eq "a" and value  eq "x" ] )"#),
+            (r#"emails[ type pr or value pr  ]  eq 1"#, r#"emails[ (type pr or value pr) and value  eq "1"  ]"#),
+        ] {
+            let quoted = if filter.ends_with('1') { &["filter-nonstd-valuepath", "filter-unquoted"][..] } else { &[] };
+            let quirks = if quoted.is_empty() { &["filter-nonstd-valuepath"] } else { quoted };
+            filtered(filter, expected, quirks);
+        }
         filtered(
             r#"emails[type eq work] co 1"#,
             r#"emails[type eq "work" and value co "1"]"#,
             &["filter-nonstd-valuepath", "filter-unquoted", "filter-unquoted"],
         );
+    }
+
+    #[test]
+    fn a_filter_that_would_nest_too_deep_stays() {
+        let nested = |depth: usize, or: &str| {
+            format!("emails[{}type pr{} {or} value pr].type pr", "(".repeat(depth), ")".repeat(depth))
+        };
+        let valuepath = &["filter-nonstd-valuepath"];
+        filtered(&nested(63, "and"), &nested(63, "and").replace("].type pr", " and type pr]"), valuepath);
+        filtered(
+            &nested(62, "or"),
+            &nested(62, "or").replace("[", "[(").replace("].type pr", ") and type pr]"),
+            valuepath,
+        );
+        left(&users(&nested(63, "or")));
+    }
+
+    #[test]
+    fn long_filters_take_linear_time() {
+        let long = format!("{}id pr", r#"(Emails[Type eq a  or primary eq "True"].Value eq b)  AND  "#.repeat(5_000));
+        let (result, ..) = run(&plan(&[]), &users(&long));
+        let mended = r#"(emails[(type eq "a"  or primary eq true) and value eq "b"])  and  "#.repeat(5_000) + "id pr";
+        assert!(result == Some(users(&mended)));
+        let blanks = " ".repeat(200_000);
+        left(&users(&format!("({blanks}title{blanks}pr{blanks}){blanks}or id pr")));
     }
 
     #[test]
@@ -458,6 +540,34 @@ mod tests {
         prop::collection::vec(part, 0..12).prop_map(|parts| parts.concat())
     }
 
+    /// What is wrong in a filter has another spelling beside it; what is not wrong stands for itself.
+    fn fixable() -> impl Strategy<Value = (String, String)> {
+        let same = |text: &'static str| (text, text);
+        let tests = vec![
+            same("title pr"),
+            same(r#"userName  eq "( a  b )""#),
+            same(r#"emails[ (type eq "work") and  value pr ]"#),
+            same("not( ( active eq true ) )"),
+            same(r#"Shoe$Size eq "UserName eq joe""#),
+            ("Title PR", "title pr"),
+            ("userName  eq  jöe+x", r#"userName  eq  "jöe+x""#),
+            (r#"not(  active Eq "True")"#, "not(  active eq true)"),
+            (r#"Emails[ ( Primary eq True ) ]"#, "emails[ ( primary eq true ) ]"),
+            (r#"emails[ type pr OR id pr ].Value  sw x"#, r#"emails[ (type pr or id pr) and value  sw "x" ]"#),
+        ];
+        let join = prop::sample::select(vec![same(" and "), same("  or "), (" OR  ", " or  ")]);
+        let parens = prop::sample::select(vec![["", ""], ["(", ")"], ["( (", " ) )"], ["not (", "  )"]]);
+        let test = (prop::sample::select(tests), parens, join);
+        prop::collection::vec(test, 1..6).prop_map(|tests| {
+            let (mut sent, mut mended) = (" ".to_owned(), " ".to_owned());
+            for ((wrong, right), [open, close], (or, lower)) in tests {
+                sent.extend([open, wrong, close, or]);
+                mended.extend([open, right, close, lower]);
+            }
+            (sent + "id pr", mended + "id pr")
+        })
+    }
+
     fn wrong() -> impl Strategy<Value = String> {
         let name = prop::sample::select(vec![
             "userName",
@@ -505,6 +615,48 @@ mod tests {
                 let (again, fixed, _) = run(&plan, &result);
                 prop_assert_eq!((again, fixed), (None, vec![]), "{}", result);
             }
+        }
+
+        #[test]
+        fn a_filter_is_mended_in_its_place((sent, mended) in fixable(), form in any::<bool>()) {
+            let plan = plan(&[]);
+            let target = if form {
+                format!("/Users?filter={}", encode(&sent, Plus::Blank, false))
+            } else {
+                users(&sent)
+            };
+            let (result, fixed, _) = run(&plan, &target);
+            if sent == mended {
+                prop_assert_eq!(fixed, if form { vec!["filter-plus-encoding filter"] } else { vec![] });
+            }
+            prop_assert_eq!(result.unwrap_or(target), users(&mended));
+            prop_assert_eq!(run(&plan, &users(&mended)), (None, vec![], vec![]));
+        }
+
+        #[test]
+        fn the_filter_of_a_path_is_mended_alike((sent, mended) in fixable(), modes in prop::collection::vec(
+            prop::sample::select(vec![Mode::Fix, Mode::Observe, Mode::Off]),
+            ALL.len(),
+        )) {
+            prop_assume!(!sent.contains('['));
+            let plan = plan(&[]);
+            let at = || String::new();
+            let run = |plan: &Plan, text: &str| {
+                let path = Path::parse(text, Syntax::Lenient).unwrap();
+                let mut cx = Cx::new(plan, Direction::Request);
+                let kind = plan.registry().resource_type("Users");
+                // As if a user stood in the list: the names of both then mean the same.
+                let users = Attr { sub: kind.unwrap().attrs.clone(), ..kind.unwrap().attrs.find("emails").unwrap().clone() };
+                let mended = filter::fix_path_filter(text, &path, Some(&users), &mut cx, &at);
+                (mended, cx.findings.fixes().count())
+            };
+            let text = format!("x[{sent}].y");
+            let (result, fixed) = run(&plan, &text);
+            prop_assert_eq!(result.is_some(), fixed > 0);
+            prop_assert_eq!(result.unwrap_or(format!("[{sent}]")), format!("[{mended}]"));
+            let modes = ALL.iter().map(|quirk| quirk.id).zip(modes).collect::<Vec<_>>();
+            let (result, fixed) = run(&self::plan(&modes), &text);
+            prop_assert_eq!(result.is_some(), fixed > 0);
         }
 
         #[test]

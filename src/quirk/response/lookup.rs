@@ -111,7 +111,7 @@ fn resolve<'a>(path: &AttrPath<'_>, attrs: &'a Attrs) -> Option<(u16, &'a Attr)>
 /// `None` where equality is not plain: dates are instants, complex values have no order of members.
 fn want(leaf: &Attr, value: &Value<'_>) -> Option<Want> {
     let text = match value {
-        Value::Number(digits) => Some(Cow::Borrowed(&**digits)),
+        Value::Number(digits) => Some(Cow::Borrowed(*digits)),
         value => value.text(),
     };
     match leaf.kind {
@@ -125,7 +125,7 @@ fn want(leaf: &Attr, value: &Value<'_>) -> Option<Want> {
             _ => text.and_then(|text| super::bool_string::word(&text)).map(Want::Bool),
         },
         Type::Integer | Type::Decimal => match value {
-            Value::Number(digits) => Some(Want::Number(digits.clone().into_owned())),
+            Value::Number(digits) => Some(Want::Number((*digits).to_owned())),
             _ => None,
         },
         Type::DateTime | Type::Complex => None,
