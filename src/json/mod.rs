@@ -3,7 +3,7 @@
 //! [`Doc::parse`] reads a text once into a flat tape of cells that point into it. Fixes are edits of cells; writing
 //! copies every run of untouched text as it stands, so numbers, escapes, order and white space survive a fix elsewhere,
 //! and a document without edits is never written at all. The choice and what was not taken:
-//! `docs/decisions/0001-json-representation.md`.
+//! `docs/decisions/0001-json.md`.
 
 mod doc;
 mod parse;
