@@ -369,7 +369,7 @@ fn a_password_in_a_url_is_not_repeated() {
             format!("upstream: {{ url: \"{url}\" }}"),
             format!("upstream: {{ url: \"http://a\" }}\ntelemetry: {{ otlp_endpoint: \"{url}\" }}"),
             format!("upstream: {{ url: \"http://a\" }}\nlisten: {{ address: \"{url}\", outside: \"{url}\" }}"),
-            format!("upstream: {{ url: \"http://a\", \"http://u:hunter2@a\": x }}"),
+            "upstream: { url: \"http://a\", \"http://u:hunter2@a\": x }".to_owned(),
         ] {
             let said = lines(&serve(&text).expect_err(&text));
             assert!(!said.contains("hunter2"), "{text}\n{said}");
