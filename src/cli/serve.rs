@@ -9,7 +9,7 @@ use std::{
 
 use super::Usage;
 use crate::{
-    config::{self, Overrides, Problem, Settings, World},
+    config::{self, Overrides, Problem, Settings, Severity, World},
     proxy,
 };
 
@@ -24,13 +24,14 @@ Examples:
   SCIMSHIM_UPSTREAM=http://127.0.0.1:8080/scim/v2 scimshim serve --listen 127.0.0.1:7643
 
 Exit codes: 0 after a clean stop (SIGTERM or Ctrl-C, requests in flight are finished); 1 it could
-not start, and why; 2 the command line is wrong.")]
+not start, and why; 2 the command line is wrong; 143 a second signal ended it before the requests
+in flight were finished.")]
 pub(super) struct Args {
     /// The configuration, YAML
-    #[arg(env = "SCIMSHIM_CONFIG")]
+    #[arg(env = "SCIMSHIM_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
     /// The app's SCIM base
-    #[arg(long, env = "SCIMSHIM_UPSTREAM", value_name = "URL")]
+    #[arg(long, env = "SCIMSHIM_UPSTREAM", value_name = "URL", hide_env_values = true)]
     upstream: Option<String>,
     /// Where identity providers call [default: 0.0.0.0:7643]
     #[arg(long, env = "SCIMSHIM_LISTEN", value_name = "ADDR", value_parser = address)]
@@ -54,6 +55,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
         threads: said(&args.threads),
     };
     let loaded = match args.config.as_deref().filter(|path| !path.as_os_str().is_empty()) {
+        // A file that cannot be read is named, and a URL may hold a password.
+        Some(path) if path.to_string_lossy().contains("://") => {
+            return Err(Usage("the configuration is a file; give the app's URL with --upstream".into()).into());
+        }
         Some(path) => config::load(path, &overrides, &World::real()),
         None if overrides.upstream.is_some() => config::without_file(&overrides, &World::real()),
         None => {
@@ -70,13 +75,16 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
     }
 }
 
-/// One problem is the error; several are told line by line before it.
+/// One problem is the error; several are told line by line before it. Warnings are told, and stop nothing.
 fn unusable(problems: &[Problem]) -> anyhow::Error {
-    if let [problem] = problems {
+    let (wrong, warnings): (Vec<_>, Vec<_>) = problems.iter().partition(|p| p.severity == Severity::Problem);
+    if let [problem] = wrong[..] {
+        warnings.into_iter().for_each(tell);
         return anyhow::anyhow!("{problem}");
     }
     problems.iter().for_each(tell);
-    anyhow::anyhow!("the configuration cannot be used: mend the {} lines above", problems.len())
+    let but = if warnings.is_empty() { "" } else { " (warnings stop nothing)" };
+    anyhow::anyhow!("the configuration cannot be used: mend the {} problems above{but}", wrong.len())
 }
 
 /// Runs the proxy beside what the caller does; where its two ports are.

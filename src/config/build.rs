@@ -265,6 +265,16 @@ impl Build<'_> {
                 self.wrong(&path, "nothing can be done in no time", format!("write `{usual}`"));
             }
         }
+        if limits.body_timeout > limits.deadline {
+            self.note(
+                &at("body_timeout"),
+                format!(
+                    "a body that is slow to come is answered by the deadline ({}), as if the app were",
+                    limits.deadline
+                ),
+                "write less",
+            );
+        }
         if limits.deadline.0 >= IDP_PATIENCE {
             self.note(&at("deadline"), "Entra and Okta give up after 60s and do not see a later answer", "write `50s`");
         }

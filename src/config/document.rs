@@ -350,7 +350,10 @@ fn substitute(node: &mut Node, key: &str, env: &dyn Fn(&str) -> Option<String>, 
 /// The dotted path of `key` below `parent`.
 pub(crate) fn join(parent: &str, key: &str) -> String {
     // A key is a stranger's text until it is known: shortened, so that a problem stays a line.
-    let key: Cow<'_, str> = if key.chars().count() > 80 || key.chars().any(char::is_control) {
+    let key: Cow<'_, str> = if key.contains("://") && key.contains('@') {
+        // A URL with a password, where a key belongs.
+        "…".into()
+    } else if key.chars().count() > 80 || key.chars().any(char::is_control) {
         key.chars().filter(|c| !c.is_control()).take(80).chain(['…']).collect::<String>().into()
     } else {
         key.into()

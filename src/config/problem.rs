@@ -170,7 +170,7 @@ impl Problems {
 }
 
 /// The known name that was probably meant: at most one edit in three characters away.
-fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A name longer than any key of ours is no slip of the finger, and the distance is quadratic.
     if name.len() > 64 {
         return None;

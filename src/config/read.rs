@@ -52,6 +52,10 @@ pub(crate) fn word<T: Word>(node: &Node, key: &str, problems: &mut Problems) -> 
 }
 
 fn quoted(text: &str) -> String {
+    // What stands before an `@` in a URL is a user with a password, however the rest was misspelled.
+    if text.contains('@') {
+        return "what is written (not shown, since it may hold a password) is not legal here".to_owned();
+    }
     let short: String = text.chars().filter(|c| !c.is_control()).take(60).collect();
     let dots = if short.len() < text.len() { "…" } else { "" };
     format!("`{short}{dots}` is not legal here")

@@ -153,6 +153,14 @@ fn problems_have_their_place_and_their_cure() {
             "listen: { base_path: scim }",
             "c.yaml:2:22: listen.base_path: `scim` is not legal here: it does not begin with `/`; write a path such as `/scim/v2`, or `/`",
         ),
+        (
+            "log: { level: inof }",
+            "c.yaml:2:15: log.level: `inof` is not legal here: no such level (did you mean `info`?); write one of error,",
+        ),
+        (
+            "listen: { limits: { body_timeout: 60s } }",
+            "c.yaml:2:35: warning: listen.limits.body_timeout: a body that is slow to come is answered by the deadline (50s)",
+        ),
         ("listen: [a]", "c.yaml:2:9: listen: a list where a mapping belongs; write `key: value` lines below it"),
         (
             "listen: { client_address: { trusted_proxies: [10.1.2.3/8] } }",
@@ -245,7 +253,7 @@ fn problems_have_their_place_and_their_cure() {
         ),
         (
             "log: { level: \"a=b=c\" }",
-            "c.yaml:2:15: log.level: `a=b=c` is not legal here; write one of error, warn, info, debug, trace, or directives such as `info,scimshim::proxy=debug`",
+            "c.yaml:2:15: log.level: `a=b=c` is not legal here; write one of error, warn, info, debug, trace, off, or directives such as `info,scimshim::proxy=debug`",
         ),
         ("feeds: { a: { kind: list } }", "c.yaml:2:13: feeds.a: the list is nowhere; write `url:` or `file:`"),
         (
@@ -343,6 +351,35 @@ tenants:
         panic!("it was read");
     };
     assert_eq!(secret.read(Path::new(""), &env).expect("it is set").expose(), "Bearer hunter2hunter2");
+}
+
+#[test]
+fn a_password_in_a_url_is_not_repeated() {
+    for url in [
+        "http://user:hunter2@app",
+        "http://user:hunter2@app:8080/scim#x",
+        "https://:hunter2@app/scim",
+        "ftp://user:hunter2@app",
+        "//user:hunter2@app",
+        "user:hunter2@app:8080",
+        "http://user:hunter2@",
+        "http://user:hunt@hunter2@app",
+    ] {
+        for text in [
+            format!("upstream: {{ url: \"{url}\" }}"),
+            format!("upstream: {{ url: \"http://a\" }}\ntelemetry: {{ otlp_endpoint: \"{url}\" }}"),
+            format!("upstream: {{ url: \"http://a\" }}\nlisten: {{ address: \"{url}\", outside: \"{url}\" }}"),
+            "upstream: { url: \"http://a\", \"http://u:hunter2@a\": x }".to_owned(),
+        ] {
+            let said = lines(&serve(&text).expect_err(&text));
+            assert!(!said.contains("hunter2"), "{text}\n{said}");
+        }
+        let flag = Overrides { upstream: Some(url.into()), ..Overrides::default() };
+        let said = lines(&without_file(&flag, &world()).expect_err(url));
+        assert!(!said.contains("hunter2") && said.contains("--upstream: upstream.url"), "{said}");
+    }
+    let said = lines(&serve("upstream: { url: \"http://user:hunter2@app\" }").expect_err("a user name"));
+    assert!(said.contains("it has a user name in it"), "{said}");
 }
 
 #[test]

@@ -12,11 +12,11 @@ use http::Uri;
 use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use super::{
     document::{Kind, Node, is_variable, join},
-    problem::{Grade, Problems},
+    problem::{Grade, Problems, nearest},
     read::{Read, entries, unknown, word, words},
 };
 
@@ -73,12 +73,8 @@ words! {
     };
     FeedRef, "the name of a feed, with its cell or tag after a colon: `okta:us_cell_1`", FeedRef::parse;
     HttpUrl, "a URL such as `http://127.0.0.1:8080/scim/v2`", HttpUrl::parse;
-    LogLevel, "one of error, warn, info, debug, trace, or directives such as `info,scimshim::proxy=debug`", |text| {
-        match EnvFilter::builder().parse(text) {
-            Ok(_) if !text.trim().is_empty() => Ok(Self(text.to_owned())),
-            _ => Err(String::new()),
-        }
-    };
+    LogLevel, "one of error, warn, info, debug, trace, off, or directives such as `info,scimshim::proxy=debug`",
+        LogLevel::parse;
     MediaType, "a media type such as `application/json`", MediaType::parse;
     Period, "a duration such as `500ms`, `20s`, `2m`, `1h` or `7d`", Period::parse;
     PerSecond, "a number over 0", |text| {
@@ -282,6 +278,28 @@ impl fmt::Display for HttpUrl {
 /// An env-filter directive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLevel(pub String);
+
+impl LogLevel {
+    const KNOWN: [&'static str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+
+    /// Env-filter takes a word that is no level for the name of a target, and says no more about anything else.
+    fn parse(text: &str) -> Result<Self, String> {
+        let directives: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+        let bare = |part: &&&str| !part.contains(['=', '[']);
+        let is_level = |part: &str| part.parse::<LevelFilter>().is_ok();
+        if let Some(word) = directives.iter().filter(bare).find(|part| !is_level(part)) {
+            return Err(match nearest(word, Self::KNOWN) {
+                Some(level) => format!("no such level (did you mean `{level}`?)"),
+                None => "a target needs its level after a `=`".to_owned(),
+            });
+        }
+        let text = directives.join(",");
+        match EnvFilter::builder().parse(&text) {
+            Ok(_) if !text.is_empty() => Ok(Self(text)),
+            _ => Err(String::new()),
+        }
+    }
+}
 
 impl fmt::Display for LogLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -838,6 +856,24 @@ mod tests {
         ] {
             assert!(<Timestamp as Word>::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_word_in_the_log_level_is_a_level() {
+        for (text, kept) in [
+            ("info", "info"),
+            ("WARN", "WARN"),
+            ("off", "off"),
+            ("info, scimshim::proxy=debug,", "info,scimshim::proxy=debug"),
+            ("hyper=off", "hyper=off"),
+        ] {
+            assert_eq!(<LogLevel as Word>::parse(text), Ok(LogLevel(kept.into())), "{text}");
+        }
+        for text in ["", ",", "loud", "scimshim", "scimshim::proxy", "info,loud", "scimshim=inof"] {
+            assert!(<LogLevel as Word>::parse(text).is_err(), "{text}");
+        }
+        assert!(<LogLevel as Word>::parse("inof").is_err_and(|why| why.contains("`info`")));
+        assert!(<LogLevel as Word>::parse("wran").is_err_and(|why| why.contains("`warn`")));
     }
 
     #[test]

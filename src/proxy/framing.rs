@@ -1,18 +1,24 @@
-//! Where heads begin and end in the bytes of an HTTP/1 connection, to catch the one that says its length twice.
+//! Where heads begin and end in the bytes of an HTTP/1 connection, to catch the one that says its length twice, or in a
+//! way that cannot be followed.
 //!
 //! A request with Content-Length and Transfer-Encoding is how a second request is smuggled past a proxy in front that
 //! believes the other field. RFC 9112 6.1 lets a server refuse it; hyper follows the chunks and drops the length before
 //! anyone can see it. So the framing is followed here beside hyper, which judges everything else. Where the two should
-//! ever disagree, nothing is let through that hyper would not let through.
+//! ever disagree, nothing is let through that hyper would not let through. So that they do not disagree, a line that would
+//! decide and is too long to be kept ends the connection.
+
+use super::refusal::Refusal;
 
 /// Follows one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Framing {
     part: Part,
-    /// As much of the line as has come and can matter.
+    /// As much of the line as has come and can matter, without the blanks before it.
     line: Vec<u8>,
+    /// There was more of the line.
+    cut: bool,
     length: Option<u64>,
-    chunked: bool,
+    coding: Coding,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -29,11 +35,43 @@ enum Part {
     Trailers,
 }
 
-/// A head says its length twice.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Ambiguous;
+/// What Transfer-Encoding says.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    #[default]
+    None,
+    /// `chunked` and nothing else: the only one that is taken off here.
+    Chunked,
+    /// Others, and `chunked` at their end or not.
+    Foreign { chunked: bool },
+}
 
-/// Enough for the names that matter with their values; the rest of a line only has to end.
+/// Why a head or chunk is not followed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ambiguous {
+    /// Content-Length and Transfer-Encoding.
+    Both,
+    /// Chunks with another coding inside; the app would get that body without a word about its coding.
+    Coding,
+    /// A line that would decide is longer than anybody needs.
+    Long,
+}
+
+impl From<Ambiguous> for Refusal {
+    fn from(why: Ambiguous) -> Self {
+        let malformed = |detail: &str| Self::Malformed(detail.to_owned());
+        match why {
+            Ambiguous::Both => {
+                malformed("the request has both content-length and transfer-encoding, expected one of them")
+            }
+            // RFC 9112 6.1.
+            Ambiguous::Coding => Self::Unsupported("transfer codings other than chunked are"),
+            Ambiguous::Long => malformed("the request has a length or chunk size that is padded beyond use"),
+        }
+    }
+}
+
+/// Enough for the names that matter with their values; the rest of any other line only has to end.
 const LONGEST: usize = 64;
 
 impl Framing {
@@ -48,12 +86,15 @@ impl Framing {
             }
             let end = bytes.iter().position(|byte| *byte == b'\n');
             let (text, rest) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
+            let text = if self.line.is_empty() { text.trim_ascii_start() } else { text };
             let room = LONGEST.saturating_sub(self.line.len());
             self.line.extend_from_slice(&text[..text.len().min(room)]);
+            self.cut |= text.len() > room;
             bytes = rest;
             if end.is_some() {
                 let line = std::mem::take(&mut self.line);
-                self.line(line.trim_ascii())?;
+                let cut = std::mem::take(&mut self.cut);
+                self.line(line.trim_ascii(), cut)?;
             }
         }
         Ok(())
@@ -68,25 +109,29 @@ impl Framing {
         };
     }
 
-    fn line(&mut self, line: &[u8]) -> Result<(), Ambiguous> {
+    fn line(&mut self, line: &[u8], cut: bool) -> Result<(), Ambiguous> {
         self.part = match (self.part, line) {
             (Part::Start, b"") => Part::Start,
             (Part::Start, _) => {
-                (self.length, self.chunked) = (None, false);
+                (self.length, self.coding) = (None, Coding::None);
                 Part::Fields
             }
-            (Part::Fields, b"") if self.chunked => Part::ChunkSize,
-            (Part::Fields, b"") => match self.length {
-                Some(0) | None => Part::Start,
-                Some(length) => Part::Body(length),
+            (Part::Fields, b"") => match (self.coding, self.length) {
+                (Coding::Foreign { chunked: true }, _) => return Err(Ambiguous::Coding),
+                (Coding::Chunked, _) => Part::ChunkSize,
+                // hyper answers 400 to a coding that says no length (RFC 9112 6.3).
+                (_, Some(0) | None) => Part::Start,
+                (_, Some(length)) => Part::Body(length),
             },
             (Part::Fields, _) => {
-                self.field(line);
-                if self.chunked && self.length.is_some() {
-                    return Err(Ambiguous);
+                self.field(line, cut)?;
+                if self.coding != Coding::None && self.length.is_some() {
+                    return Err(Ambiguous::Both);
                 }
                 Part::Fields
             }
+            // Only an extension may be long.
+            (Part::ChunkSize, _) if cut && !line.contains(&b';') => return Err(Ambiguous::Long),
             (Part::ChunkSize, _) => match chunk_size(line) {
                 0 => Part::Trailers,
                 size => Part::Chunk(size.saturating_add(2)),
@@ -97,15 +142,26 @@ impl Framing {
         Ok(())
     }
 
-    fn field(&mut self, line: &[u8]) {
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else { return };
-        let (name, value) = (line[..colon].trim_ascii(), &line[colon + 1..]);
-        if name.eq_ignore_ascii_case(b"content-length") {
-            let value = std::str::from_utf8(value.trim_ascii()).unwrap_or_default();
-            self.length = Some(value.parse().unwrap_or(0));
-        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            self.chunked = true;
+    fn field(&mut self, line: &[u8], cut: bool) -> Result<(), Ambiguous> {
+        // A name may be padded too.
+        let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
+        let (name, value) = (line[..colon].trim_ascii(), line.get(colon + 1..).unwrap_or_default().trim_ascii());
+        let is_length = name.eq_ignore_ascii_case(b"content-length");
+        let is_coding = name.eq_ignore_ascii_case(b"transfer-encoding");
+        if cut && (is_length || is_coding) {
+            return Err(Ambiguous::Long);
         }
+        if is_length {
+            let value = std::str::from_utf8(value).unwrap_or_default();
+            self.length = Some(value.parse().unwrap_or(0));
+        } else if is_coding {
+            let last = value.rsplit(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
+            self.coding = match self.coding {
+                Coding::None if value.eq_ignore_ascii_case(b"chunked") => Coding::Chunked,
+                _ => Coding::Foreign { chunked: last.eq_ignore_ascii_case(b"chunked") },
+            };
+        }
+        Ok(())
     }
 }
 
@@ -135,6 +191,57 @@ mod tests {
                 assert_eq!(outcome.is_err(), last == BOTH, "in steps of {step}");
             }
         }
+    }
+
+    fn head(fields: &str) -> Result<(), Ambiguous> {
+        // Byte by byte, so that nothing hangs on where a read ends.
+        let text = format!("POST / HTTP/1.1\r\n{fields}\r\n");
+        let mut framing = Framing::default();
+        text.as_bytes().chunks(1).try_for_each(|bytes| framing.follow(bytes))
+    }
+
+    #[test]
+    fn padding_hides_nothing() {
+        let (zeros, blanks) = ("0".repeat(70), " ".repeat(70));
+        for fields in [
+            format!("content-length: {zeros}5\r\n"),
+            format!("content-length:{blanks}5\r\n"),
+            format!("content-length{blanks}: 5\r\n"),
+            format!("{blanks}content-length: {zeros}5\r\n"),
+            format!("Transfer-Encoding:{blanks}chunked\r\n"),
+            format!("transfer-encoding: chunked\r\n\r\n{zeros}5\r\n"),
+        ] {
+            assert_eq!(head(&fields), Err(Ambiguous::Long), "{fields:?}");
+        }
+        let both = format!("transfer-encoding: chunked\r\n{blanks}content-length: 5\r\n");
+        assert_eq!(head(&both), Err(Ambiguous::Both));
+        for fields in [
+            format!("x-content-length: {zeros}\r\n"),
+            format!("transfer-encoding: chunked\r\n\r\n5;x={zeros}\r\nabcde\r\n0\r\n"),
+            format!("transfer-encoding: chunked\r\n\r\n{blanks}5\r\nabcde\r\n0\r\n"),
+        ] {
+            assert_eq!(head(&fields), Ok(()), "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn chunked_is_the_only_coding() {
+        for value in [
+            "gzip, chunked",
+            "identity,chunked",
+            ",chunked",
+            "chunked, chunked",
+            "gzip\r\ntransfer-encoding: chunked",
+            "chunked\r\ntransfer-encoding: chunked",
+        ] {
+            assert_eq!(head(&format!("transfer-encoding: {value}\r\n")), Err(Ambiguous::Coding), "{value:?}");
+        }
+        for value in ["chunked", "Chunked ", "gzip, x", "gzip"] {
+            assert_eq!(head(&format!("transfer-encoding: {value}\r\n")), Ok(()), "{value:?}");
+        }
+        assert_eq!(Refusal::from(Ambiguous::Coding).told().status, 501);
+        assert_eq!(Refusal::from(Ambiguous::Both).told().status, 400);
+        assert_eq!(Refusal::from(Ambiguous::Long).told().status, 400);
     }
 
     #[test]

@@ -32,6 +32,45 @@ const HOP_BY_HOP: [HeaderName; 10] = [
     header::UPGRADE,
 ];
 
+/// Where others write what scimshim writes into `forwarded` and `x-forwarded-*`: apps read whichever they know, and only
+/// one answer can be right.
+const FORWARDING: [&str; 22] = [
+    "forwarded",
+    "front-end-https",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-forwarded",
+    "x-forwarded-by",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-proto",
+    "x-forwarded-protocol",
+    "x-forwarded-scheme",
+    "x-forwarded-server",
+    "x-forwarded-ssl",
+    "x-original-forwarded-for",
+    "x-original-host",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
+    "x-url-scheme",
+];
+
+/// What is written or judged here and must not come a second time with `_` for `-`: CGI, WSGI and their like make one
+/// name of the two.
+const TWINS: [&str; 7] = [
+    "accept-encoding",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+    "user-agent",
+    "x-request-id",
+];
+
 /// Digests of a body that has been rewritten.
 const DIGESTS: [HeaderName; 4] = [
     HeaderName::from_static("content-digest"),
@@ -63,9 +102,11 @@ pub(crate) fn end_hop(headers: &mut HeaderMap) {
 /// from the app's URL, and so is the framing of the body.
 pub(crate) fn to_app(headers: &mut HeaderMap, peer: IpAddr, host: Option<&Authority>, id: &HeaderValue) {
     end_hop(headers);
-    for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT, X_FORWARDED_HOST] {
+    for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT] {
         headers.remove(name);
     }
+    forget_forwarding(headers);
+    join_cookies(headers);
     let node = match peer {
         IpAddr::V4(_) => peer.to_string(),
         IpAddr::V6(_) => format!("\"[{peer}]\""),
@@ -87,6 +128,29 @@ pub(crate) fn to_app(headers: &mut HeaderMap, peer: IpAddr, host: Option<&Author
     headers.insert(X_REQUEST_ID, id.clone());
     if headers.get(header::USER_AGENT).is_none_or(|agent| agent.as_bytes().trim_ascii().is_empty()) {
         headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("scimshim/", env!("CARGO_PKG_VERSION"))));
+    }
+}
+
+/// Removes what would contradict what is written here about the caller and the request.
+fn forget_forwarding(headers: &mut HeaderMap) {
+    let contradicts = |name: &&HeaderName| {
+        let name = name.as_str();
+        let dashed = name.replace('_', "-");
+        FORWARDING.contains(&dashed.as_str()) || (dashed != name && TWINS.contains(&dashed.as_str()))
+    };
+    let gone: Vec<HeaderName> = headers.keys().filter(contradicts).cloned().collect();
+    for name in gone {
+        headers.remove(name);
+    }
+}
+
+/// HTTP/2 may split Cookie, HTTP/1.1 knows one field of it (RFC 9113 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let crumbs: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if crumbs.len() > 1
+        && let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
+    {
+        headers.insert(header::COOKIE, cookie);
     }
 }
 
@@ -192,6 +256,48 @@ mod tests {
         to_app(&mut headers, "192.0.2.1".parse().unwrap(), None, &HeaderValue::from_static("id"));
         assert!(!headers.contains_key("x-forwarded-host"), "a stranger's host must not stay");
         assert_eq!(headers["forwarded"], "for=192.0.2.1;proto=http");
+    }
+
+    #[test]
+    fn nothing_contradicts_what_was_established() {
+        let mut headers = map(&[
+            ("x_forwarded_for", "6.6.6.6"),
+            ("X_Forwarded-Host", "evil.example"),
+            ("x-real-ip", "6.6.6.6"),
+            ("x-forwarded-port", "443"),
+            ("x-forwarded-prefix", "/admin"),
+            ("x-forwarded-server", "evil.example"),
+            ("true-client-ip", "6.6.6.6"),
+            ("x-original-url", "/admin"),
+            ("x_request_id", "other"),
+            ("content_length", "1"),
+            ("transfer_encoding", "chunked"),
+            ("content-type", "application/scim+json"),
+            ("x-forwarded-client-cert", "kept"),
+            ("x_kept", "1"),
+        ]);
+        to_app(&mut headers, "192.0.2.1".parse().unwrap(), None, &HeaderValue::from_static("id"));
+        let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        let want = [
+            "content-type",
+            "forwarded",
+            "user-agent",
+            "x-forwarded-client-cert",
+            "x-forwarded-for",
+            "x-forwarded-proto",
+            "x-request-id",
+            "x_kept",
+        ];
+        assert_eq!(names, want);
+        assert_eq!(headers["x-forwarded-for"], "192.0.2.1");
+    }
+
+    #[test]
+    fn crumbs_become_one_cookie() {
+        let mut headers = map(&[("cookie", "a=1"), ("cookie", "b=2"), ("cookie", "c=3")]);
+        join_cookies(&mut headers);
+        assert_eq!(headers, map(&[("cookie", "a=1; b=2; c=3")]));
     }
 
     #[test]

@@ -23,8 +23,15 @@ pub(crate) enum Refusal {
          sending this again"
     )]
     Deadline,
+    #[error("the application turned the request away before it processed it; send it again after the wait")]
+    Declined,
     #[error("{0}")]
     Encoding(String),
+    #[error(
+        "the provisioning gateway has no file descriptor or port left to call the application with; nothing of this \
+         request was given to it, send it again after the wait"
+    )]
+    Exhausted,
     #[error(transparent)]
     Gate(#[from] gate::Refused),
     #[error("the request line and headers are larger than this gateway reads ({limit} bytes)")]
@@ -89,10 +96,11 @@ impl Refusal {
         let wait = |reason, level| Told { retry_after: true, ..told(StatusCode::SERVICE_UNAVAILABLE, reason, level) };
         match self {
             Self::Deadline => told(StatusCode::GATEWAY_TIMEOUT, "deadline", Level::ERROR),
+            Self::Declined | Self::Hold => wait("hold", Level::ERROR),
             Self::Encoding(_) => told(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding", Level::WARN),
+            Self::Exhausted => wait("overload", Level::ERROR),
             Self::Gate(gate::Refused::Overload) => wait("overload", Level::WARN),
             Self::Header { .. } => told(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "header", Level::WARN),
-            Self::Hold => wait("hold", Level::ERROR),
             Self::Internal => told(StatusCode::INTERNAL_SERVER_ERROR, "internal", Level::ERROR),
             Self::Malformed(_) => syntax("malformed"),
             Self::Outside { .. } => told(StatusCode::NOT_FOUND, "outside", Level::INFO),
@@ -153,7 +161,9 @@ mod tests {
     fn all() -> Vec<Refusal> {
         vec![
             Refusal::Deadline,
+            Refusal::Declined,
             Refusal::Encoding("no".into()),
+            Refusal::Exhausted,
             Refusal::Gate(gate::Refused::Overload),
             Refusal::Header { limit: 1 },
             Refusal::Hold,
@@ -172,6 +182,7 @@ mod tests {
     fn every_reason_is_known_beforehand() {
         let mut reasons: Vec<_> = all().iter().map(|refusal| refusal.told().reason).collect();
         reasons.sort_unstable();
+        reasons.dedup();
         assert_eq!(reasons, REASONS);
     }
 

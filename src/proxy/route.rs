@@ -59,12 +59,14 @@ fn is_plain(path: &str) -> bool {
     !["%2f", "%5c", "%25", "\\"].iter().any(|hidden| path.contains(hidden))
 }
 
-/// Whether an app that decodes, merges slashes or ignores case would take `path` for one below `base`: such a request
-/// would get round everything that is done for SCIM.
+/// Whether an app that decodes, merges slashes, ignores case or takes path parameters (`;x`, as servlet containers do)
+/// out of segments would take `path` for one below `base`: such a request would get round everything that is done for
+/// SCIM.
 fn reads_as(path: &str, base: &str) -> bool {
     let segments = |bytes: Vec<u8>| -> Vec<Vec<u8>> {
         bytes
             .split(|byte| *byte == b'/')
+            .map(|segment| segment.split(|byte| *byte == b';').next().unwrap_or_default())
             .filter(|segment| !segment.is_empty())
             .map(<[u8]>::to_ascii_lowercase)
             .collect()
@@ -162,6 +164,14 @@ mod tests {
             "//scim/v2/Users",
             "/scim//v2/Users",
             "/SCIM/v2/Users",
+            "/scim;x/v2/Users",
+            "/scim/v2;x/Users",
+            "/scim/v2;",
+            "/scim;/v2;a=1;b=2/Users",
+            "/;x/scim/v2/Users",
+            "/scim/;x/v2/Users",
+            "/scim%3Bx/v2/Users",
+            "/Scim;x/%76%32%3b/Users",
         ] {
             way("/scim/v2", Outside::Refuse, uri, None);
             way("/scim/v2", Outside::Pass, uri, None);
@@ -173,5 +183,8 @@ mod tests {
         way("/scim/v2", Outside::Pass, "/healthz?x=1", Some(&Way::Pass));
         way("/scim/v2", Outside::Refuse, "/healthz", None);
         way("/scim/v2", Outside::Pass, "/files/a%2fb", None);
+        way("/scim/v2", Outside::Pass, "/healthz;x", Some(&Way::Pass));
+        way("/scim;a=1", Outside::Pass, "/scim;a=1/Users", Some(&Way::Scim("/Users")));
+        way("/scim;a=1", Outside::Pass, "/scim;a=2/Users", None);
     }
 }

@@ -1,17 +1,24 @@
 //! The app: hold, retry, deadline.
 //!
-//! Two questions decide everything. Can a byte of this request have reached the app? If not, it is held and tried again
-//! whatever it is. Is it a GET or HEAD? Then a connection that failed before an answer is tried again too. A write of
-//! which a byte may have arrived is never sent twice (RFC 9110 9.2.2 would allow PUT and DELETE; a slow app that has
+//! Two questions decide everything. Can a byte of this request have reached the app? If not, or if the app says that it
+//! has not processed it (RFC 9113 8.7), it is held and tried again whatever it is. Is it a GET or HEAD? Then a connection that failed before an answer is tried again too. Any other write
+//! of which a byte may have arrived is never sent twice (RFC 9110 9.2.2 would allow PUT and DELETE; a slow app that has
 //! done the first would do it again over what came after). The retry of hyper's pool is of the first kind: it repeats
 //! only what its connection had not begun to write. A client that leaves takes its request with it: a held write that
 //! went out later could overtake what the IdP sends next.
+//!
+//! An app may answer before it has read a body, a 401 above all, and close. The rest of the body then goes nowhere, and
+//! the answer is what counts: see [`Socket`].
 
 use std::{
     error::Error,
     future::Future,
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -157,6 +164,9 @@ impl App {
         let mut waiting = None;
         loop {
             let failure = match time::timeout_at(deadline.into(), self.client.request(outgoing.request())).await {
+                Ok(Ok(answer)) if is_premature(&answer) => {
+                    return Err(Refusal::Upstream("the application closed the connection before it had the request"));
+                }
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(failure)) => failure,
                 Err(_) => return Err(outgoing.payload.refusal().unwrap_or(Refusal::Deadline)),
@@ -165,13 +175,13 @@ impl App {
                 return Err(refusal);
             }
             tracing::debug!(error = &failure as &dyn Error, "attempt failed");
-            if is_unsent(&failure) && outgoing.payload.is_untouched() {
+            if let Some(refusal) = unsent(&failure).filter(|_| outgoing.payload.is_untouched()) {
                 if waiting.is_none() {
-                    let slot = self.held.try_acquire().map_err(|_| Refusal::Hold)?;
+                    let Ok(slot) = self.held.try_acquire() else { return Err(refusal) };
                     waiting = Some((slot, exchange.held()));
                 }
                 if Instant::now() + pause >= until {
-                    return Err(Refusal::Hold);
+                    return Err(refusal);
                 }
             } else if is_read(&outgoing.method) && retries > 0 && outgoing.payload.is_untouched() {
                 retries -= 1;
@@ -190,11 +200,48 @@ fn is_read(method: &Method) -> bool {
     *method == Method::GET || *method == Method::HEAD
 }
 
-/// Whether no byte of the request can have reached the app: there was no connection, it failed before it took a request,
-/// or it gave the request back unbegun.
-fn is_unsent(failure: &Failure) -> bool {
-    let given_back = || failure.source().and_then(|cause| cause.downcast_ref()).is_some_and(hyper::Error::is_canceled);
-    failure.is_connect() || failure.connect_info().is_none() || given_back()
+/// What to say if it stays so, where the request may be sent again whatever it is: no byte of it can have reached the app
+/// (there was no connection, it failed before it took a request, or it gave the request back unbegun), or the app says
+/// that it has not processed it.
+fn unsent(failure: &Failure) -> Option<Refusal> {
+    let given_back = || find(failure).is_some_and(hyper::Error::is_canceled);
+    if is_declined(failure) {
+        Some(Refusal::Declined)
+    } else if !(failure.is_connect() || failure.connect_info().is_none() || given_back()) {
+        None
+    } else if is_exhausted(failure) {
+        Some(Refusal::Exhausted)
+    } else {
+        Some(Refusal::Hold)
+    }
+}
+
+/// RFC 9113 8.7: a stream that was refused, and one above the last that a GOAWAY names; h2 ends only these with it.
+fn is_declined(failure: &(dyn Error + 'static)) -> bool {
+    find(failure).is_some_and(|error: &h2::Error| {
+        error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
+    })
+}
+
+/// Whether it is this process or its host that cannot connect, whatever the app does.
+fn is_exhausted(failure: &(dyn Error + 'static)) -> bool {
+    // ENFILE and EMFILE, which have no kind; the numbers are the same on all Unixes.
+    const FILES: [i32; 2] = [23, 24];
+    find(failure).is_some_and(|error: &io::Error| {
+        error.kind() == io::ErrorKind::AddrNotAvailable
+            || (cfg!(unix) && error.raw_os_error().is_some_and(|code| FILES.contains(&code)))
+    })
+}
+
+/// The first error of a type among the causes of another.
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    std::iter::successors(Some(error), |&error| error.source()).find_map(|error| error.downcast_ref())
+}
+
+/// A success that came though the request could not be written to its end. A refusal needs no body; a success that was
+/// not asked for is none.
+fn is_premature(answer: &Response<Incoming>) -> bool {
+    answer.status().is_success() && answer.extensions().get::<Severed>().is_some_and(Severed::get)
 }
 
 /// What went wrong, in words that name no address.
@@ -228,15 +275,42 @@ impl Service<Uri> for Connector {
         Box::pin(async move {
             let io = connecting.await?;
             open.inc();
-            Ok(Socket { io, open })
+            Ok(Socket { io, open, severed: Severed::default() })
         })
     }
 }
 
+/// A connection to the app. Where the app takes no more, writes go nowhere instead of failing: hyper would give the
+/// connection up at once and with it an answer that has come already. If none has, reading says so.
 #[derive(Debug)]
 struct Socket {
     io: TokioIo<TcpStream>,
     open: IntGauge,
+    severed: Severed,
+}
+
+/// Whether something that was written went nowhere.
+#[derive(Debug, Clone, Default)]
+struct Severed(Arc<AtomicBool>);
+
+impl Severed {
+    fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Socket {
+    fn written(&self, done: Poll<io::Result<usize>>, length: usize) -> Poll<io::Result<usize>> {
+        match done {
+            Poll::Ready(Err(error))
+                if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) =>
+            {
+                self.severed.0.store(true, Ordering::Relaxed);
+                Poll::Ready(Ok(length))
+            }
+            done => done,
+        }
+    }
 }
 
 impl Drop for Socket {
@@ -247,7 +321,7 @@ impl Drop for Socket {
 
 impl Connection for Socket {
     fn connected(&self) -> Connected {
-        self.io.connected()
+        self.io.connected().extra(self.severed.clone())
     }
 }
 
@@ -259,7 +333,8 @@ impl Read for Socket {
 
 impl Write for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
+        let done = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.written(done, buf.len())
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -279,6 +354,27 @@ impl Write for Socket {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+        let done = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.written(done, bufs.iter().map(|buf| buf.len()).sum())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("tcp connect error")]
+    struct Connect(#[source] io::Error);
+
+    #[test]
+    #[cfg(unix)]
+    fn what_is_missing_here_is_not_blamed_on_the_app() {
+        for (code, ours) in [(24, true), (23, true), (111, false)] {
+            assert_eq!(is_exhausted(&Connect(io::Error::from_raw_os_error(code))), ours, "{code}");
+        }
+        assert!(is_exhausted(&Connect(io::ErrorKind::AddrNotAvailable.into())));
+        let text = Refusal::Exhausted.to_string();
+        assert!(!text.contains("not reachable"), "{text}");
     }
 }

@@ -201,3 +201,136 @@ fn the_demo_passes() {
     assert!(text.lines().all(|line| line.chars().count() <= 100), "no line is wider than 100 columns");
     assert!(text.contains("Entra") && text.contains("Okta"));
 }
+
+/// Whoever reads the log may go away, and a disk may be full: that is no reason to stop answering.
+#[cfg(unix)]
+mod a_log_that_nobody_takes {
+    use std::{
+        fs::File,
+        io::{BufRead, BufReader, Read},
+        net::{SocketAddr, TcpListener, TcpStream},
+        process::Child,
+        time::{Duration, Instant},
+    };
+
+    use super::*;
+
+    fn free() -> SocketAddr {
+        TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+    }
+
+    /// Ends with its test, also when that fails.
+    struct Served(Child);
+
+    impl Drop for Served {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    /// Serves before nobody, at the address that is returned.
+    fn serve(stderr: Stdio) -> (Served, SocketAddr) {
+        let (data, admin) = (free(), free());
+        let (listen, admin) = (data.to_string(), admin.to_string());
+        let upstream = format!("http://{}/scim/v2", free());
+        let child = command(&["serve", "--upstream", &upstream, "--listen", &listen, "--admin", &admin])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr)
+            .spawn()
+            .expect("the binary starts");
+        (Served(child), data)
+    }
+
+    fn ask(at: SocketAddr, text: &str) -> String {
+        let until = Instant::now() + Duration::from_secs(20);
+        let mut stream = loop {
+            match TcpStream::connect(at) {
+                Ok(stream) => break stream,
+                Err(error) => assert!(Instant::now() < until, "{error}"),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+        stream.write_all(text.as_bytes()).expect("it listens");
+        let mut said = String::new();
+        // A reset after the answer is its own business.
+        let _ = stream.read_to_string(&mut said);
+        said
+    }
+
+    fn serves_and_stops(mut served: Served, at: SocketAddr) {
+        for (text, status) in [
+            ("GET /elsewhere HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", "HTTP/1.1 404"),
+            ("GET /elsewhere HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", "HTTP/1.1 404"),
+            ("GET /scim/v2/Users\r\n\r\n", "HTTP/1.1 400"),
+        ] {
+            let said = ask(at, text);
+            assert!(said.starts_with(status), "{text:?}: {said:?}");
+        }
+        let kill = Command::new("kill").args(["-TERM", &served.0.id().to_string()]).status().expect("kill");
+        assert!(kill.success());
+        assert_eq!(served.0.wait().expect("it ends").code(), Some(0));
+    }
+
+    #[test]
+    fn behind_a_pipe_that_was_closed() {
+        let (mut child, at) = serve(Stdio::piped());
+        let mut stderr = BufReader::new(child.0.stderr.take().expect("a pipe"));
+        let mut line = String::new();
+        stderr.read_line(&mut line).expect("it says that it serves");
+        assert!(line.contains("serving"), "{line}");
+        drop(stderr);
+        serves_and_stops(child, at);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn on_a_disk_that_is_full() {
+        let full = File::options().write(true).open("/dev/full").expect("the device");
+        let (child, at) = serve(full.into());
+        serves_and_stops(child, at);
+    }
+}
+
+#[test]
+fn a_password_in_a_url_is_not_repeated() {
+    const URL: &str = "http://user:hunter2@app/scim";
+    for args in [&["serve", "--upstream", URL][..], &["serve", URL]] {
+        let output = scimshim(args, "");
+        assert_ne!(output.status.code(), Some(0));
+        assert!(!stderr(&output).contains("hunter2"), "{}", stderr(&output));
+    }
+    for (args, name) in [
+        (&["serve", "--help"][..], "SCIMSHIM_UPSTREAM"),
+        (&["serve"], "SCIMSHIM_UPSTREAM"),
+        (&["serve", "--help"], "SCIMSHIM_CONFIG"),
+        (&["serve"], "SCIMSHIM_CONFIG"),
+    ] {
+        let output = command(args).env(name, URL).output().expect("it ends");
+        let said = stdout(&output) + &stderr(&output);
+        assert!(!said.contains("hunter2"), "{name}: {said}");
+    }
+}
+
+#[test]
+fn only_problems_are_counted_as_problems() {
+    let file = env::temp_dir().join(format!("scimshim-config-{}.yaml", std::process::id()));
+    let warned = "listen: { limits: { body_timeout: 60s } }\n";
+    for (text, last) in [
+        (
+            format!("upstream: {{ url: nonsense, hold: soon }}\n{warned}"),
+            "mend the 2 problems above (warnings stop nothing)",
+        ),
+        (format!("upstream: {{ url: nonsense }}\n{warned}"), "write a URL such as `http://127.0.0.1:8080/scim/v2`"),
+    ] {
+        std::fs::write(&file, text).expect("a temporary file");
+        let output = scimshim(&["serve", file.to_str().expect("a plain path")], "");
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.trim_end().ends_with(last), "{said}");
+        assert!(said.contains(": warning: listen.limits.body_timeout"), "{said}");
+    }
+    std::fs::remove_file(&file).expect("our file");
+}

@@ -9,9 +9,12 @@ use scimshim::{
     config::settings::{Outside, Readiness},
     quirk::{Idp, Mode, TenantMode},
 };
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
-use crate::harness::{Act, App, Client, Raw, Seen, Shim, ask, closed_port, eventually, http2, settings};
+use crate::harness::{Act, App, Client, Frame, Raw, RawH2, Seen, Shim, ask, closed_port, eventually, http2, settings};
 
 const USERS: &str = "/scim/v2/Users";
 const JSON: (&str, &str) = ("content-type", "application/scim+json");
@@ -117,6 +120,35 @@ mod through {
         for gone in ["connection", "x-private", "te", "accept-encoding", "content-length", "transfer-encoding"] {
             assert!(!seen.headers.contains_key(gone), "{gone}: {:?}", seen.headers);
         }
+    }
+
+    #[tokio::test]
+    async fn what_contradicts_the_head_ends_here() {
+        let app = App::json("{}").await;
+        let shim = Shim::before(app.addr).await;
+        let sent = [
+            ("x_forwarded_for", "6.6.6.6"),
+            ("x_forwarded_proto", "https"),
+            ("x-real-ip", "6.6.6.6"),
+            ("x-forwarded-port", "443"),
+            ("x-forwarded-prefix", "/admin"),
+            ("x_kept", "1"),
+        ];
+        assert_eq!(ask(shim.data, "GET", USERS, &sent, "").await.status, 200);
+        let seen = app.only();
+        assert_eq!((seen.header("x-forwarded-for"), seen.header("x_kept")), ("127.0.0.1", "1"));
+        for (gone, _) in &sent[..5] {
+            assert!(!seen.headers.contains_key(*gone), "{gone}: {:?}", seen.headers);
+        }
+    }
+
+    #[tokio::test]
+    async fn cookies_of_http2_are_one_field_for_the_app() {
+        let app = App::json("{}").await;
+        let shim = Shim::before(app.addr).await;
+        let request = Request::get(format!("http://a{USERS}")).header("cookie", "a=1").header("cookie", "b=2");
+        assert_eq!(http2(shim.data, request.body("").unwrap()).await.status(), 200);
+        assert_eq!(app.only().headers.get_all("cookie").iter().collect::<Vec<_>>(), ["a=1; b=2"]);
     }
 
     #[tokio::test]
@@ -474,6 +506,79 @@ mod app_away {
     }
 }
 
+mod unprocessed {
+    use super::*;
+
+    /// The frames of HTTP/2 that decide here, and what they say of the only request on their connection.
+    const RST_STREAM: u8 = 3;
+    const GOAWAY: u8 = 7;
+
+    async fn asked(acts: &'static [Frame]) -> (RawH2, Shim, crate::harness::Answer) {
+        let app = RawH2::start(acts).await;
+        let mut settings = settings(app.addr);
+        settings.upstream.http2 = true;
+        let shim = Shim::start(settings).await;
+        let said = ask(shim.data, "POST", USERS, &[JSON], ODD).await;
+        (app, shim, said)
+    }
+
+    #[tokio::test]
+    async fn a_write_that_was_not_processed_is_sent_again() {
+        // REFUSED_STREAM, and GOAWAY with last stream 0.
+        for frame in
+            [Frame(RST_STREAM, &[0, 0, 0, 7]), Frame(GOAWAY, &[0; 8]), Frame(GOAWAY, &[0, 0, 0, 0, 0, 0, 0, 2])]
+        {
+            let (app, shim, said) = asked(vec![frame, RawH2::OK].leak()).await;
+            assert_eq!((said.status, app.requests()), (200, 2), "{frame:?}: {}", said.text());
+            shim.counts("scimshim_held", &[], 0.0).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_that_may_have_been_is_not() {
+        // CANCEL, and GOAWAY with this stream as the last.
+        for frame in [Frame(RST_STREAM, &[0, 0, 0, 8]), Frame(GOAWAY, &[0, 0, 0, 1, 0, 0, 0, 0])] {
+            let (app, shim, said) = asked(vec![frame, RawH2::OK].leak()).await;
+            assert_eq!(app.requests(), 1, "{frame:?}");
+            shim.refused("upstream", &said, 502).await;
+        }
+    }
+}
+
+mod early {
+    use super::*;
+
+    /// An app that answers when it has the head, and closes on the body.
+    async fn hasty(said: &'static str) -> std::net::SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut head = [0; 64];
+                stream.read_exact(&mut head).await.unwrap();
+                stream.write_all(said.as_bytes()).await.unwrap();
+            }
+        });
+        addr
+    }
+
+    #[tokio::test]
+    async fn an_answer_to_half_a_body_is_the_answer() {
+        let body = PATCH.replacen(' ', &" ".repeat(900 << 10), 1);
+        for mode in [TenantMode::Rewrite, TenantMode::Off] {
+            let app = hasty("HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Bearer\r\ncontent-length: 0\r\n\r\n").await;
+            let mut settings = settings(app);
+            settings.tenant.plan.mode = mode;
+            let shim = Shim::start(settings).await;
+            for _ in 0..20 {
+                let said = ask(shim.data, "PATCH", USER, &[JSON], &body).await;
+                assert_eq!((said.status, said.header("www-authenticate")), (401, "Bearer"), "{}", said.text());
+            }
+        }
+    }
+}
+
 mod bounds {
     use super::*;
 
@@ -492,11 +597,16 @@ mod bounds {
         let app = App::start(|seen| answer(200, &[], seen.body.clone())).await;
         let mut settings = settings(app.addr);
         settings.listen.outside = Outside::Pass;
-        let shim = Shim::start(settings).await;
+        let shim = Shim::start(settings.clone()).await;
         let said = ask(shim.data, "POST", "/login?x=1", &[("accept-encoding", "br")], "a=b").await;
         assert_eq!((said.status, said.text().as_str()), (200, "a=b"));
         let seen = app.only();
         assert_eq!((seen.target.as_str(), seen.header("accept-encoding")), ("/login?x=1", "br"));
+        for path in ["/scim;x/v2/Users", "/scim/v2;x/Users"] {
+            assert_eq!(shim.get(path).await.status, 404, "{path}");
+        }
+        assert_eq!(app.seen().len(), 1);
+        let shim = Shim::start(settings).await;
         let said = shim.get("/x/../scim/v2/Users").await;
         shim.refused("outside", &said, 404).await;
     }

@@ -79,6 +79,32 @@ mod framing {
     }
 
     #[tokio::test]
+    async fn padding_does_not_hide_a_length_or_a_chunk_size() {
+        let pad = |what: &str| what.repeat(70);
+        for text in [
+            format!("content-length: {}2\r\n\r\n{{}}", pad("0")),
+            format!("content-length:{}2\r\n\r\n{{}}", pad(" ")),
+            format!("transfer-encoding:{}chunked\r\n\r\n0\r\n\r\n", pad(" ")),
+            format!("transfer-encoding: chunked\r\n\r\n{}2\r\n{{}}\r\n0\r\n\r\n", pad("0")),
+        ] {
+            let (app, shim) = app_and_shim().await;
+            let said = raw(&shim, format!("{POST}{text}")).await;
+            shim.refused("malformed", &said, 400).await;
+            assert!(app.seen().is_empty(), "{text:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn codings_below_chunks_are_refused() {
+        for coding in ["gzip, chunked", "chunked, chunked", "gzip\r\ntransfer-encoding: chunked"] {
+            let (app, shim) = app_and_shim().await;
+            let said = raw(&shim, format!("{POST}transfer-encoding: {coding}\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n")).await;
+            assert!(matches!(said.status, 400 | 501), "{coding}: {}", said.text());
+            assert!(app.seen().is_empty(), "{coding}");
+        }
+    }
+
+    #[tokio::test]
     async fn two_lengths_are_refused() {
         let (app, shim) = app_and_shim().await;
         let said = raw(&shim, format!("{POST}content-length: 2\r\ncontent-length: 3\r\n\r\n{{}}")).await;

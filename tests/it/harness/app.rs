@@ -1,6 +1,10 @@
 use std::{
+    io,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -196,6 +200,69 @@ async fn read_request(stream: &mut TcpStream, buf: &mut Vec<u8>) -> Option<Strin
         if stream.read_buf(buf).await.ok()? == 0 {
             return None;
         }
+    }
+}
+
+/// Type and payload of the frame that ends a stream in HTTP/2.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Frame(pub(crate) u8, pub(crate) &'static [u8]);
+
+/// An app below HTTP/2: request number n meets the n-th frame, the last one repeats.
+pub(crate) struct RawH2 {
+    pub(crate) addr: SocketAddr,
+    requests: Arc<AtomicUsize>,
+}
+
+impl RawH2 {
+    /// HEADERS with `:status: 200`.
+    pub(crate) const OK: Frame = Frame(1, &[0x88]);
+
+    pub(crate) async fn start(frames: &'static [Frame]) -> Self {
+        let listener = free().await;
+        let addr = listener.local_addr().unwrap();
+        let requests = Arc::default();
+        let count = Arc::clone(&requests);
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let count = Arc::clone(&count);
+                // A connection that the other side ends is over.
+                tokio::spawn(async move { drop(serve_h2(stream, &count, frames).await) });
+            }
+        });
+        Self { addr, requests }
+    }
+
+    /// How many came.
+    pub(crate) fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+}
+
+async fn serve_h2(mut stream: TcpStream, requests: &AtomicUsize, frames: &[Frame]) -> io::Result<()> {
+    const GOAWAY: u8 = 7;
+    let frame = |kind, flags, id: [u8; 4], payload: &[u8]| {
+        [&[0, 0, payload.len() as u8, kind, flags], &id[..], payload].concat()
+    };
+    stream.read_exact(&mut [0; 24]).await?;
+    stream.write_all(&frame(4, 0, [0; 4], b"")).await?;
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await?;
+        let [a, b, c, kind, flags, id @ ..] = head;
+        let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
+        stream.read_exact(&mut payload).await?;
+        if kind > 1 || flags & 1 == 0 {
+            continue;
+        }
+        let number = requests.fetch_add(1, Ordering::SeqCst);
+        let Frame(kind, payload) = frames[number.min(frames.len() - 1)];
+        if kind == GOAWAY {
+            stream.write_all(&frame(kind, 0, [0; 4], payload)).await?;
+            return Ok(());
+        }
+        // END_STREAM and END_HEADERS, where they mean something.
+        stream.write_all(&frame(kind, 5, id, payload)).await?;
     }
 }
 

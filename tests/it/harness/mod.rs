@@ -6,7 +6,7 @@ mod app;
 mod client;
 mod shim;
 
-pub(crate) use app::{Act, App, Raw, Seen, closed_port};
+pub(crate) use app::{Act, App, Frame, Raw, RawH2, Seen, closed_port};
 pub(crate) use client::{Answer, Client, ask, http2};
 pub(crate) use shim::{Shim, settings};
 
