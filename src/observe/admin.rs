@@ -2,7 +2,7 @@
 //!
 //! Health and metrics answer everyone; there is nothing secret in them and probes carry no token.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
@@ -11,11 +11,12 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::watch,
     task, time,
 };
+use tokio_util::task::AbortOnDropHandle;
 
-use super::Metrics;
+use super::{Metrics, files::Shortage};
 
 /// What the admin port tells about.
 #[derive(Debug, Clone)]
@@ -36,31 +37,44 @@ const KNOCK: Duration = Duration::from_millis(500);
 /// Nobody sends an admin request slowly.
 const HEAD: Duration = Duration::from_secs(5);
 
-/// Scrapers and probes need a handful of connections.
+/// From accept to the end of the one answer that a connection gets; the default of scrapers is the same.
+const LIFE: Duration = Duration::from_secs(10);
+
+/// Scrapers and probes need a handful of connections. One more ends the oldest, which has had its time: who fills them
+/// and reads nothing must not keep the probes out.
 const CONNECTIONS: usize = 64;
 
 /// Serves the admin port until it is dropped.
 pub async fn serve(listener: TcpListener, admin: Admin) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut open = VecDeque::<AbortOnDropHandle<()>>::new();
+    let mut shortage = Shortage::default();
     loop {
-        let slot = Arc::clone(&slots).acquire_owned().await;
-        let Ok((stream, _)) = listener.accept().await else {
-            time::sleep(Duration::from_millis(50)).await;
-            continue;
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                shortage.tell(&error, "admin");
+                time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
         };
+        open.retain(|connection| !connection.is_finished());
+        if open.len() >= CONNECTIONS {
+            open.pop_front();
+        }
         let admin = admin.clone();
         let service = service_fn(move |request| {
             let admin = admin.clone();
             async move { Ok::<_, Infallible>(admin.answer(&request).await) }
         });
-        task::spawn(async move {
+        open.push_back(AbortOnDropHandle::new(task::spawn(async move {
             let mut builder = http1::Builder::new();
-            builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
-            if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
-                tracing::debug!(%error, "admin connection ended");
+            builder.timer(TokioTimer::new()).header_read_timeout(HEAD).keep_alive(false);
+            match time::timeout(LIFE, builder.serve_connection(TokioIo::new(stream), service)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "admin connection ended"),
+                Err(_) => tracing::debug!("admin connection ended: it took too long"),
             }
-            drop(slot);
-        });
+        })));
     }
 }
 

@@ -30,7 +30,8 @@ const REQUESTS: Metric = metric(
     "scimshim_requests_total",
     "counter",
     &["tenant", "idp", "method", "resource", "code"],
-    "Requests answered, by what the IdP was told; code 499 is a client that left before its answer.",
+    "Requests answered, by what the IdP was told; code 499 is a client that left before its answer, \
+     000 one that was cut off when the drain time was over.",
 );
 const REQUEST_DURATION: Metric =
     metric("scimshim_request_duration_seconds", "histogram", &[], "From the request head to the end of the answer.");

@@ -4,19 +4,121 @@ use std::{
     collections::VecDeque,
     io::{self, Read},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::time::{Sleep, sleep};
+use tokio::{
+    task,
+    time::{self, Sleep, sleep},
+};
+use tokio_util::task::AbortOnDropHandle;
 
-use super::{exchange::Exchange, refusal::Refusal, wire::Open};
+use super::{
+    exchange::Exchange,
+    normalize::{LARGE, elsewhere},
+    refusal::Refusal,
+    wire::{Open, Traffic},
+};
+use crate::config::settings::Limits;
+
+/// How long a client that is still sending is listened to after it has been refused, so that it reads the answer
+/// before it meets a reset.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A request's body, until somebody takes it.
+#[derive(Debug)]
+pub(crate) struct Inbound {
+    body: Option<Incoming>,
+    /// The client sends nothing before it is told to go on.
+    waits: bool,
+    /// It went on as a stream; nobody here knows how far it got.
+    streamed: bool,
+}
+
+impl Inbound {
+    pub(crate) fn new(body: Incoming, headers: &HeaderMap) -> Self {
+        let body = (!body.is_end_stream()).then_some(body);
+        Self { body, waits: headers.contains_key(header::EXPECT), streamed: false }
+    }
+
+    /// Reads the whole of it, at most `limits.body` bytes in at most `limits.body_timeout`.
+    pub(crate) async fn read(&mut self, limits: &Limits) -> Result<Bytes, Refusal> {
+        self.announces_at_most(limits.body)?;
+        let Some(body) = &mut self.body else { return Ok(Bytes::new()) };
+        // From here on the client has been told to go on, if it waited for that.
+        self.waits = false;
+        let read = time::timeout(limits.body_timeout, collect(body, limits.body)).await;
+        let whole = read.unwrap_or(Err(Refusal::Slow("body")))?;
+        self.body = None;
+        Ok(whole)
+    }
+
+    /// Lets it through, at most `limit` bytes within `patience`. What says that it is longer is refused before the app
+    /// gets any of it.
+    pub(crate) fn stream(&mut self, limit: usize, patience: Duration) -> Result<Payload, Refusal> {
+        self.announces_at_most(limit)?;
+        self.streamed = self.body.is_some();
+        Ok(self.body.take().map_or(Payload::Whole(None), |body| Payload::stream(body, limit, patience)))
+    }
+
+    /// The request was refused: whether the connection ends with the answer, because some of the body may still come.
+    pub(crate) fn give_up(self, open: &Open) -> bool {
+        let Some(mut body) = self.body else { return self.streamed };
+        // Who waits for "100 Continue" sends nothing after a refusal.
+        if !self.waits {
+            let open = open.clone();
+            task::spawn(async move {
+                let _ = time::timeout(LINGER, async { while let Some(Ok(_)) = body.frame().await {} }).await;
+                drop(open);
+            });
+        }
+        true
+    }
+
+    fn announces_at_most(&self, limit: usize) -> Result<(), Refusal> {
+        match &self.body {
+            Some(body) if body.size_hint().lower() > limit as u64 => Err(Refusal::TooLarge { limit }),
+            _ => Ok(()),
+        }
+    }
+}
+
+async fn collect(body: &mut Incoming, limit: usize) -> Result<Bytes, Refusal> {
+    let mut first: Option<Bytes> = None;
+    let mut more = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| broken_off())?;
+        if let Some(refusal) = trailers(&frame) {
+            return Err(refusal);
+        }
+        let Ok(data) = frame.into_data() else { continue };
+        if first.as_ref().map_or(0, Bytes::len).max(more.len()) + data.len() > limit {
+            return Err(Refusal::TooLarge { limit });
+        }
+        match &first {
+            None => first = Some(data),
+            Some(one) => {
+                if more.is_empty() {
+                    more.reserve(one.len() + body.size_hint().lower() as usize + data.len());
+                    more.extend_from_slice(one);
+                }
+                more.extend_from_slice(&data);
+            }
+        }
+    }
+    Ok(if more.is_empty() { first.unwrap_or_default() } else { more.freeze() })
+}
 
 /// What the app gets as body. A clone is the same body once more, for an attempt of which no byte has gone out.
 #[derive(Debug, Clone)]
@@ -46,10 +148,7 @@ impl Payload {
     }
 
     /// A body that goes through, of at most `limit` bytes, within `patience`.
-    pub(crate) fn stream(body: Incoming, limit: usize, patience: Duration) -> Self {
-        if body.is_end_stream() {
-            return Self::Whole(None);
-        }
+    fn stream(body: Incoming, limit: usize, patience: Duration) -> Self {
         Self::Stream(Arc::new(Mutex::new(Upload { body, room: limit, limit, patience, timer: None, refusal: None })))
     }
 
@@ -153,7 +252,7 @@ pub(crate) fn trailers<D>(frame: &Frame<D>) -> Option<Refusal> {
 pub(crate) enum Flow {
     /// Read, or made here.
     Whole(Bytes),
-    /// The app's, not read; `first` is what had been read before that was given up.
+    /// The app's, not read; `first` is what has been read and not gone out.
     App {
         /// Goes out first.
         first: VecDeque<Bytes>,
@@ -162,51 +261,118 @@ pub(crate) enum Flow {
     },
 }
 
-/// An answer's body, which ends its exchange.
+/// So much of an answer is handed over at once. What has been handed over and not taken is all that a client can keep
+/// here of an answer whose exchange is over; HTTP/2 lets it do so without blocking the socket.
+const PIECE: usize = 64 << 10;
+
+/// An answer's body, which ends its exchange: with the last piece, not when the client has taken it.
 #[derive(Debug)]
 pub(crate) struct Reply {
     flow: Flow,
-    exchange: Exchange,
-    _open: Open,
+    /// Until everything has been handed over.
+    exchange: Option<Exchange>,
+    open: Option<Open>,
+    times: Times,
+    /// Runs while the app owes us something.
+    pause: Option<Pin<Box<Sleep>>>,
+    /// Runs from the first piece on to the last.
+    watch: Option<Watch>,
+}
+
+/// How long an answer may stand still.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    /// Because the app sends nothing more.
+    pub(crate) app: Duration,
+    /// Because the client takes nothing more.
+    pub(crate) client: Duration,
+}
+
+/// Why an answer ends before its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    #[error("the application broke off its answer")]
+    App(#[from] hyper::Error),
+    #[error("the application stopped in the middle of its answer")]
+    Silent,
 }
 
 impl Reply {
     /// The body of an answer; `bodiless` when the protocol sends none, whatever `flow` holds.
-    pub(crate) fn new(flow: Flow, bodiless: bool, exchange: Exchange, open: Open) -> Self {
-        let mut reply = Self { flow, exchange, _open: open };
+    pub(crate) fn new(flow: Flow, bodiless: bool, times: Times, exchange: Exchange, open: Open) -> Self {
+        let mut reply = Self { flow, exchange: Some(exchange), open: Some(open), times, pause: None, watch: None };
         if bodiless || reply.is_end_stream() {
-            reply.exchange.complete();
+            reply.over(Exchange::complete);
         }
         reply
+    }
+
+    fn over(&mut self, how: impl FnOnce(&mut Exchange)) {
+        if let Some(mut exchange) = self.exchange.take() {
+            how(&mut exchange);
+        }
+        (self.open, self.watch) = (None, None);
+    }
+
+    fn poll_app(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
+        let (first, rest) = match &mut self.flow {
+            Flow::Whole(bytes) => return Poll::Ready(piece(bytes).map(Ok)),
+            Flow::App { first, rest } => (first, rest),
+        };
+        loop {
+            if let Some(bytes) = first.front_mut() {
+                let piece = piece(bytes);
+                if bytes.is_empty() {
+                    first.pop_front();
+                }
+                if piece.is_some() {
+                    return Poll::Ready(piece.map(Ok));
+                }
+                continue;
+            }
+            let Poll::Ready(frame) = Pin::new(&mut *rest).poll_frame(cx) else {
+                let patience = self.times.app;
+                ready!(self.pause.get_or_insert_with(|| Box::pin(sleep(patience))).as_mut().poll(cx));
+                return Poll::Ready(Some(Err(Broken::Silent)));
+            };
+            self.pause = None;
+            match frame.transpose()? {
+                Some(frame) => match frame.into_data() {
+                    Ok(data) => first.push_back(data),
+                    // The app's trailers end here, as they would at any hop that was not told of them.
+                    Err(_) => return Poll::Ready(None),
+                },
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+
+    /// The client owes us a look at this piece, or no longer does.
+    fn owed(&mut self, owed: bool) {
+        if let (None, Some(open), true) = (&self.watch, &self.open, owed) {
+            self.watch = Some(Watch::new(self.times.client, Arc::clone(open.traffic())));
+        }
+        if let Some(watch) = &self.watch {
+            watch.taken.asked.fetch_add(1, Ordering::Relaxed);
+            watch.taken.owed.store(owed, Ordering::Relaxed);
+        }
     }
 }
 
 impl Body for Reply {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let this = &mut *self;
-        let data = match &mut this.flow {
-            Flow::Whole(bytes) if bytes.is_empty() => None,
-            Flow::Whole(bytes) => Some(Ok(std::mem::take(bytes))),
-            Flow::App { first, rest } => match first.pop_front() {
-                Some(bytes) => Some(Ok(bytes)),
-                // The app's trailers end here, as they would at any hop that was not told of them.
-                None => match ready!(Pin::new(rest).poll_frame(cx)) {
-                    Some(Ok(frame)) => frame.into_data().ok().map(Ok),
-                    Some(Err(error)) => Some(Err(error)),
-                    None => None,
-                },
-            },
-        };
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let data = self.poll_app(cx);
         match &data {
-            Some(Err(_)) => this.exchange.broke(),
-            None => this.exchange.complete(),
-            Some(Ok(_)) if this.is_end_stream() => this.exchange.complete(),
-            Some(Ok(_)) => {}
+            Poll::Ready(Some(Err(_))) => self.over(Exchange::broke),
+            Poll::Ready(None) => self.over(Exchange::complete),
+            Poll::Ready(Some(Ok(_))) if self.is_end_stream() => self.over(Exchange::complete),
+            Poll::Ready(Some(Ok(_))) => self.owed(true),
+            Poll::Pending => self.owed(false),
         }
-        Poll::Ready(data.map(|data| data.map(Frame::data)))
+        data.map(|data| data.map(|data| data.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -233,6 +399,56 @@ impl Body for Reply {
     }
 }
 
+/// Takes the next piece. The last of several is a copy: it outlives the exchange, and must not keep the whole.
+fn piece(bytes: &mut Bytes) -> Option<Bytes> {
+    match bytes.len() {
+        0 => None,
+        length if length > PIECE => {
+            let piece = bytes.split_to(PIECE);
+            if bytes.len() <= PIECE {
+                *bytes = Bytes::copy_from_slice(bytes);
+            }
+            Some(piece)
+        }
+        _ => Some(std::mem::take(bytes)),
+    }
+}
+
+/// Ends a connection whose client does not take its answer. It stands outside, because an HTTP/2 stream without a
+/// window is neither polled nor blocks the socket.
+#[derive(Debug)]
+struct Watch {
+    taken: Arc<Taken>,
+    _task: AbortOnDropHandle<()>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    asked: AtomicU64,
+    owed: AtomicBool,
+}
+
+impl Watch {
+    /// Fires after once to twice `patience`.
+    fn new(patience: Duration, traffic: Arc<Traffic>) -> Self {
+        let taken = Arc::<Taken>::default();
+        let watched = Arc::clone(&taken);
+        let task = task::spawn(async move {
+            let mut last = None;
+            loop {
+                let asked = watched.asked.load(Ordering::Relaxed);
+                if last == Some(asked) && watched.owed.load(Ordering::Relaxed) {
+                    traffic.stuck();
+                    return;
+                }
+                last = Some(asked);
+                sleep(patience).await;
+            }
+        });
+        Self { taken, _task: AbortOnDropHandle::new(task) }
+    }
+}
+
 /// A body without its content coding.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Decoded {
@@ -248,8 +464,20 @@ pub(crate) enum Decoded {
     Whole(Vec<u8>),
 }
 
-/// Takes a body out of gzip or deflate, at most `limit` bytes of it.
-pub(crate) fn decode(headers: &HeaderMap, body: &[u8], limit: usize) -> Decoded {
+/// Takes a body out of gzip or deflate, at most `limit` bytes of it; what is large on another thread.
+pub(crate) async fn decoded(headers: &HeaderMap, body: &Bytes, limit: usize) -> Decoded {
+    let small = limit.min(LARGE);
+    match decode(headers, body, small) {
+        // A few bytes can hold many, so only decoding tells; what was decoded for that is at most `LARGE`.
+        Decoded::TooLarge if small < limit => {
+            let (headers, body) = (headers.clone(), body.clone());
+            elsewhere(move || decode(&headers, &body, limit)).await
+        }
+        done => done,
+    }
+}
+
+fn decode(headers: &HeaderMap, body: &[u8], limit: usize) -> Decoded {
     let values = headers.get_all(header::CONTENT_ENCODING);
     let codings: Vec<String> = values
         .iter()

@@ -11,7 +11,10 @@ use std::{
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tracing::Level;
 
-use super::refusal::Refusal;
+use super::{
+    life::{Life, Phase},
+    refusal::Refusal,
+};
 use crate::{
     gate::{Admitted, Room, Tenant},
     observe::{Metrics, metrics::NO_TENANT},
@@ -22,6 +25,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Exchange {
     metrics: Arc<Metrics>,
+    life: Arc<Life>,
     started: Instant,
     id: HeaderValue,
     /// The caller did not say what it is.
@@ -74,9 +78,16 @@ impl Unread {
 
 impl Exchange {
     /// Begins when the head has been read.
-    pub(crate) fn new(metrics: &Arc<Metrics>, id: HeaderValue, method: &Method, headers: &HeaderMap) -> Self {
+    pub(crate) fn new(
+        metrics: &Arc<Metrics>,
+        life: &Arc<Life>,
+        id: HeaderValue,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Self {
         Self {
             metrics: Arc::clone(metrics),
+            life: Arc::clone(life),
             started: Instant::now(),
             id,
             nameless: !headers.contains_key(header::USER_AGENT),
@@ -208,7 +219,19 @@ impl Exchange {
         ids.into_iter().map(Id::as_str).collect()
     }
 
+    fn is_over(&self) -> bool {
+        self.status.is_some() && (self.complete || self.broken)
+    }
+
+    /// The drain time was over before this was.
+    fn cut(&self) -> bool {
+        !self.is_over() && self.life.phase() == Phase::Over
+    }
+
     fn left(&self) -> Option<&'static str> {
+        if self.cut() {
+            return None;
+        }
         match (self.status, self.complete || self.broken) {
             (None, _) => Some("waiting"),
             (Some(_), false) => Some("answer"),
@@ -220,7 +243,7 @@ impl Exchange {
         let metrics = &self.metrics;
         let tenant = self.tenant();
         let idp = self.admission.as_ref().map_or("generic", |admission| admission.idp.as_str());
-        let code = self.status.as_ref().map_or("499", code_label);
+        let code = self.status.as_ref().map_or(if self.cut() { "000" } else { "499" }, code_label);
         metrics.requests.with_label_values(&[tenant, idp, self.method, self.resource, code]).inc();
         metrics.request_duration.observe(took.as_secs_f64());
         let waited = self.body_wait + self.upstream.unwrap_or_default();
@@ -273,6 +296,7 @@ impl Exchange {
         let level = match &self.refusal {
             Some((_, level, _)) => *level,
             None if self.broken => Level::ERROR,
+            None if self.cut() => Level::WARN,
             None => Level::INFO,
         };
         macro_rules! say {
@@ -295,6 +319,7 @@ impl Exchange {
                     unread = self.unread.first().map(|(_, why)| why.as_str()),
                     left = self.left(),
                     broken = self.broken.then_some(true),
+                    cut = self.cut().then_some(true),
                     refused = self.refusal.as_ref().map(|(reason, ..)| *reason),
                     detail = self.refusal.as_ref().map(|(_, _, detail)| detail.as_str()),
                     "request"

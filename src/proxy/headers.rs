@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Version, header, uri::Authority};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, header, uri::Authority};
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED: HeaderName = header::FORWARDED;
@@ -171,6 +171,17 @@ pub(crate) fn has_sound_host(version: Version, headers: &HeaderMap) -> bool {
         (None, _) => version != Version::HTTP_11,
         (Some(host), None) => sound(host),
         (Some(_), Some(_)) => false,
+    }
+}
+
+/// Whether an HTTP/2 request names one host only (RFC 9113 8.3.1). In HTTP/1.1 an absolute target just wins.
+pub(crate) fn agrees(version: Version, target: &Uri, headers: &HeaderMap) -> bool {
+    let named = headers.get(header::HOST).map(HeaderValue::as_bytes);
+    match (target.authority(), named) {
+        (Some(authority), Some(host)) if version == Version::HTTP_2 => {
+            authority.as_str().as_bytes().eq_ignore_ascii_case(host)
+        }
+        _ => true,
     }
 }
 

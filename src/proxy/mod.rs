@@ -9,6 +9,7 @@ mod body;
 mod exchange;
 mod framing;
 mod headers;
+mod life;
 mod normalize;
 mod redirect;
 mod refusal;
@@ -27,14 +28,15 @@ use std::{
     task::Poll,
 };
 
-use http::{Method, Request, Response, Uri, header, request, response, uri::Authority};
+use http::{HeaderValue, Method, Request, Response, Uri, Version, header, request, response, uri::Authority};
 use hyper::body::Incoming;
 
 pub use self::serve::{Shim, bind, serve_blocking};
 use self::{
-    body::{Flow, Payload, Reply},
+    body::{Flow, Inbound, Payload, Reply, Times},
     exchange::Exchange,
     headers::Ids,
+    life::{Life, Phase},
     refusal::Refusal,
     repair::Question,
     route::Way,
@@ -51,40 +53,51 @@ pub(crate) struct Proxy {
     gate: Gate,
     app: App,
     ids: Ids,
+    life: Arc<Life>,
 }
 
 impl Proxy {
     /// One exchange, to its answer. Whatever happens, there is one.
     async fn handle(self: Arc<Self>, peer: SocketAddr, open: Open, request: Request<Incoming>) -> Response<Reply> {
         let (parts, body) = request.into_parts();
-        let method = parts.method.clone();
-        let mut exchange = Exchange::new(&self.metrics, self.ids.of(&parts.headers), &method, &parts.headers);
-        let outcome = caught(self.exchange(peer, &open, parts, body, &mut exchange)).await;
+        let (method, version) = (parts.method.clone(), parts.version);
+        let mut inbound = Inbound::new(body, &parts.headers);
+        let id = self.ids.of(&parts.headers);
+        let mut exchange = Exchange::new(&self.metrics, &self.life, id, &method, &parts.headers);
+        let outcome = caught(self.exchange(peer, parts, &mut inbound, &mut exchange)).await;
+        let mut last = self.life.phase() != Phase::Serving;
         let (mut head, flow) = outcome.unwrap_or(Err(Refusal::Internal)).unwrap_or_else(|refusal| {
             exchange.refused(&refusal);
+            last |= inbound.give_up(&open);
             let (head, body) = refusal.answer(self.settings.retry_after).into_parts();
             (head, Flow::Whole(body))
         });
+        // In HTTP/2 a stream ends by itself, and the connection is told in its own way.
+        if last && version < Version::HTTP_2 {
+            head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         head.headers.insert(headers::X_REQUEST_ID, exchange.id().clone());
         if self.settings.debug_headers {
             exchange.write_fixes(&mut head.headers);
         }
         exchange.answered(head.status);
         let bodiless = repair::is_bodiless(&method, head.status);
-        Response::from_parts(head, Reply::new(flow, bodiless, exchange, open))
+        let limits = &self.settings.listen.limits;
+        let times = Times { app: limits.deadline, client: limits.idle_timeout };
+        Response::from_parts(head, Reply::new(flow, bodiless, times, exchange, open))
     }
 
     /// The way.
     async fn exchange(
         &self,
         peer: SocketAddr,
-        open: &Open,
         mut parts: request::Parts,
-        body: Incoming,
+        body: &mut Inbound,
         exchange: &mut Exchange,
     ) -> Result<(response::Parts, Flow), Refusal> {
         let limits = &self.settings.listen.limits;
         let deadline = exchange.started() + limits.deadline;
+        bounded(&parts, limits.header.max(accept::SMALLEST_HEAD))?;
         supported(&parts)?;
         let uri = std::mem::take(&mut parts.uri);
         let way = route::find(&self.settings.listen, uri.path_and_query())?;
@@ -101,14 +114,14 @@ impl Proxy {
             Way::Scim(target) => target.to_owned(),
             Way::Pass => {
                 let path = uri.path_and_query().map_or("/", |path| path.as_str());
-                let payload = Payload::stream(body, usize::MAX, limits.deadline);
+                let payload = body.stream(usize::MAX, limits.deadline)?;
                 let outgoing = self.outgoing(parts, self.app.at(path), payload)?;
                 let answer = self.app.send(&outgoing, deadline, exchange).await?;
                 return Ok(repair::untouched(answer, &outgoing.method));
             }
         };
         if plan.tenant_mode() == TenantMode::Off {
-            let payload = Payload::stream(body, limits.body, limits.body_timeout);
+            let payload = body.stream(limits.body, limits.body_timeout)?;
             let mut outgoing = self.outgoing(parts, self.app.scim(&target), payload)?;
             self.app.content_type(&mut outgoing);
             let answer = self.app.send(&outgoing, deadline, exchange).await?;
@@ -117,7 +130,7 @@ impl Proxy {
 
         // So that the answer can be read.
         parts.headers.remove(header::ACCEPT_ENCODING);
-        let (target, payload) = normalize::request(&plan, &mut parts, target, body, limits, open, exchange).await?;
+        let (target, payload) = normalize::request(&plan, &mut parts, target, body, limits, exchange).await?;
         let mut outgoing = self.outgoing(parts, self.app.scim(&target), payload)?;
         self.app.content_type(&mut outgoing);
         let method = outgoing.method.clone();
@@ -143,6 +156,20 @@ impl Proxy {
     }
 }
 
+/// Holds a head to its limit. The readers of both protocols stop somewhere above it: on a kept connection the buffer
+/// is filled anew behind the request before, and HTTP/2 counts in its own way.
+fn bounded(parts: &request::Parts, limit: usize) -> Result<(), Refusal> {
+    let uri = &parts.uri;
+    let target = uri.path_and_query().map_or(0, |path| path.as_str().len());
+    let host = uri.authority().map_or(0, |host| host.as_str().len());
+    let fields: usize =
+        parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum();
+    if parts.method.as_str().len() + target + host + fields > limit {
+        return Err(Refusal::Header { limit });
+    }
+    Ok(())
+}
+
 /// What no later step could do anything with.
 fn supported(parts: &request::Parts) -> Result<(), Refusal> {
     if parts.method == Method::CONNECT {
@@ -150,6 +177,9 @@ fn supported(parts: &request::Parts) -> Result<(), Refusal> {
     }
     if headers::wants_upgrade(&parts.headers) {
         return Err(Refusal::Unsupported("upgrades are"));
+    }
+    if !headers::agrees(parts.version, &parts.uri, &parts.headers) {
+        return Err(Refusal::Malformed("the request names one host in :authority and another in host".to_owned()));
     }
     if !headers::has_sound_host(parts.version, &parts.headers) {
         return Err(Refusal::Malformed("the request needs one host field with a host in it".to_owned()));

@@ -1,24 +1,15 @@
 //! The request: read with a bound, handed to the engine, and on as it came where nothing was fixed.
 
-use std::{
-    borrow::Cow,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, header, request::Parts};
-use http_body::Body;
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
-use tokio::{task, time};
+use http::{HeaderMap, Method, request::Parts};
+use tokio::task;
 
 use super::{
-    body::{self, Decoded, Payload},
+    body::{self, Decoded, Inbound, Payload},
     exchange::{Exchange, Unread},
     headers,
     refusal::Refusal,
-    wire::Open,
 };
 use crate::{
     config::settings::Limits,
@@ -29,25 +20,20 @@ use crate::{
 /// runtime with one thread would answer nobody.
 pub(crate) const LARGE: usize = 256 << 10;
 
-/// How long a client that is still sending is listened to after it has been refused, so that it reads the answer
-/// before it meets a reset.
-const LINGER: Duration = Duration::from_secs(2);
-
 /// Makes a request compliant: reads its body and edits its head; gives the target and the body for the app.
 pub(crate) async fn request(
     plan: &Arc<Plan>,
     parts: &mut Parts,
     target: String,
-    body: Incoming,
+    body: &mut Inbound,
     limits: &Limits,
-    open: &Open,
     exchange: &mut Exchange,
 ) -> Result<(String, Payload), Refusal> {
     let began = Instant::now();
-    let raw = read(&parts.headers, body, limits, open).await;
+    let raw = body.read(limits).await;
     exchange.waited_for_body(began.elapsed());
     let raw = raw?;
-    let decoded = match body::decode(&parts.headers, &raw, limits.body) {
+    let decoded = match body::decoded(&parts.headers, &raw, limits.body).await {
         Decoded::Plain => raw.clone(),
         Decoded::Whole(decoded) => decoded.into(),
         unread if matches!(plan.tenant_mode(), TenantMode::Observe | TenantMode::Off) => {
@@ -132,57 +118,4 @@ pub(crate) async fn elsewhere<T: Send + 'static>(work: impl FnOnce() -> T + Send
             Err(_) => std::future::pending().await,
         },
     }
-}
-
-/// Reads a whole body, at most `limits.body` bytes in at most `limits.body_timeout`.
-async fn read(headers: &HeaderMap, mut body: Incoming, limits: &Limits, open: &Open) -> Result<Bytes, Refusal> {
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
-    let outcome = if body.size_hint().lower() > limits.body as u64 {
-        Err(Refusal::TooLarge { limit: limits.body })
-    } else {
-        match time::timeout(limits.body_timeout, collect(&mut body, limits.body)).await {
-            Ok(outcome) => outcome,
-            Err(_) => return Err(Refusal::Slow("body")),
-        }
-    };
-    // Who waits for "100 Continue" sends nothing after a refusal.
-    if outcome.is_err() && !headers.contains_key(header::EXPECT) {
-        linger(body, open.clone());
-    }
-    outcome
-}
-
-async fn collect(body: &mut Incoming, limit: usize) -> Result<Bytes, Refusal> {
-    let mut first: Option<Bytes> = None;
-    let mut more = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| body::broken_off())?;
-        if let Some(refusal) = body::trailers(&frame) {
-            return Err(refusal);
-        }
-        let Ok(data) = frame.into_data() else { continue };
-        if first.as_ref().map_or(0, Bytes::len).max(more.len()) + data.len() > limit {
-            return Err(Refusal::TooLarge { limit });
-        }
-        match &first {
-            None => first = Some(data),
-            Some(one) => {
-                if more.is_empty() {
-                    more.reserve(one.len() + body.size_hint().lower() as usize + data.len());
-                    more.extend_from_slice(one);
-                }
-                more.extend_from_slice(&data);
-            }
-        }
-    }
-    Ok(if more.is_empty() { first.unwrap_or_default() } else { more.freeze() })
-}
-
-fn linger(mut body: Incoming, open: Open) {
-    task::spawn(async move {
-        let _ = time::timeout(LINGER, async { while let Some(Ok(_)) = body.frame().await {} }).await;
-        drop(open);
-    });
 }

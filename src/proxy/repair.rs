@@ -63,16 +63,16 @@ pub(crate) async fn answer(
         return Ok((head, Flow::App { first: VecDeque::new(), rest }));
     }
     let began = Instant::now();
-    let read = time::timeout_at(deadline.into(), read(rest)).await.map_err(|_| Refusal::Deadline)?;
+    let read = time::timeout_at(deadline.into(), read(rest)).await;
     exchange.waited_for_app(began.elapsed());
-    let raw = match read? {
+    let raw = match read.map_err(|_| Refusal::Deadline)?? {
         Flow::Whole(raw) => raw,
         large => {
             exchange.unread(Direction::Response, Unread::TooLarge);
             return Ok((head, large));
         }
     };
-    let decoded = match body::decode(&head.headers, &raw, LARGEST) {
+    let decoded = match body::decoded(&head.headers, &raw, LARGEST).await {
         Decoded::Plain => raw.clone(),
         Decoded::Whole(decoded) => decoded.into(),
         unread => {

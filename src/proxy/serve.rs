@@ -11,11 +11,11 @@ use std::{
 use anyhow::Context;
 use tokio::{net::TcpListener, runtime, sync::watch, task};
 
-use super::{Proxy, accept, headers::Ids, refusal::REASONS, upstream::App};
+use super::{Proxy, accept, headers::Ids, life::Life, refusal::REASONS, upstream::App};
 use crate::{
     config::{Settings, settings::Readiness},
     gate::Gate,
-    observe::{Metrics, admin, log},
+    observe::{Metrics, admin, files, log},
 };
 
 /// A sidecar whose ports are bound and which does not serve yet.
@@ -38,7 +38,7 @@ pub async fn bind(mut settings: Settings) -> anyhow::Result<Shim> {
     let metrics = Arc::new(Metrics::new(&[&*settings.tenant.id], &REASONS)?);
     let app = App::new(&settings.upstream, metrics.upstream_connections.clone());
     let gate = Gate::new(&settings);
-    let proxy = Arc::new(Proxy { settings, metrics, gate, app, ids: Ids::default() });
+    let proxy = Arc::new(Proxy { settings, metrics, gate, app, ids: Ids::default(), life: Arc::<Life>::default() });
     Ok(Shim { proxy, data, admin })
 }
 
@@ -53,8 +53,13 @@ impl Shim {
         self.proxy.settings.admin.address
     }
 
-    /// Serves until `shutdown`; then says that it is not ready, accepts no more, and returns when what is in flight
-    /// has been answered, or after `limits.drain`.
+    /// What is counted; it can still be read when the admin port has gone.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.proxy.metrics)
+    }
+
+    /// Serves until `shutdown`; then says that it is not ready, accepts for a short while what still comes, and returns
+    /// when everything has been answered, or after `limits.drain`.
     ///
     /// # Errors
     /// None today; what cannot be served any more would be one.
@@ -85,8 +90,9 @@ impl Shim {
 ///
 /// # Errors
 /// A port cannot be bound, or the system gives no threads or signals.
-pub fn serve_blocking(settings: Settings) -> anyhow::Result<()> {
+pub fn serve_blocking(mut settings: Settings) -> anyhow::Result<()> {
     log::init(&settings.log);
+    fit_into_files(&mut settings);
     let mut builder = match settings.threads {
         0 | 1 => runtime::Builder::new_current_thread(),
         threads => {
@@ -95,7 +101,7 @@ pub fn serve_blocking(settings: Settings) -> anyhow::Result<()> {
             builder
         }
     };
-    let runtime = builder.enable_all().build().context("no async runtime")?;
+    let runtime = builder.max_blocking_threads(BLOCKING).enable_all().build().context("no async runtime")?;
     let outcome = runtime.block_on(async {
         let mut stop = signals()?;
         let shim = bind(settings).await?;
@@ -114,11 +120,34 @@ pub fn serve_blocking(settings: Settings) -> anyhow::Result<()> {
     outcome
 }
 
+/// Threads for large bodies and name lookups. Each may hold some hundred megabytes of a body and its parse for a
+/// while; more than there are cores gain nothing.
+const BLOCKING: usize = 16;
+
 /// 128 + SIGTERM, as shells report it.
 const EXIT_BY_SIGNAL: i32 = 143;
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+/// Keeps the limits on connections below the one on open files.
+fn fit_into_files(settings: &mut Settings) {
+    let Some(files) = files::raise_limit() else { return };
+    let limits = &mut settings.listen.limits;
+    let (connections, in_flight) = files::fit(files, limits.connections, limits.in_flight);
+    if (connections, in_flight) != (limits.connections, limits.in_flight) {
+        tracing::warn!(
+            files,
+            connections,
+            in_flight,
+            "this process may open too few files for `listen.limits.connections` {} and `listen.limits.in_flight` {}; \
+             both are lowered to what fits; raise the limit (ulimit -n, LimitNOFILE) to have them",
+            limits.connections,
+            limits.in_flight,
+        );
+        (limits.connections, limits.in_flight) = (connections, in_flight);
+    }
 }
 
 /// What an operator should know at start, once.

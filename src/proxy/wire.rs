@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -21,21 +21,49 @@ use http::{HeaderMap, Method, StatusCode};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    sync::Notify,
     time::{Instant, Sleep, sleep_until},
 };
 
-use super::{Proxy, exchange::Exchange, framing::Framing, refusal::Refusal};
+use super::{Proxy, exchange::Exchange, framing::Framing, life::Phase, refusal::Refusal};
 
 /// After an answer to a head that was not read to its end: how long, and for how many bytes, the client is listened to
 /// so that it reads the answer before it meets a reset (RFC 9112 9.6).
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 4 << 20;
 
-/// Whether exchanges are open on a connection.
+/// At the end of a drain: how long a connection on which nothing happens is looked at before it is closed. A request
+/// that is under way, or that the system has and this process has not seen, arrives in that time.
+const LAST_CALL: Duration = Duration::from_millis(200);
+
+/// What happens on a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
     open: AtomicU64,
     ever: AtomicU64,
+    http2: AtomicBool,
+    stuck: Notify,
+}
+
+impl Traffic {
+    /// Whether exchanges are open.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.open.load(Ordering::Relaxed) > 0
+    }
+
+    pub(crate) fn is_http2(&self) -> bool {
+        self.http2.load(Ordering::Relaxed)
+    }
+
+    /// The client does not take an answer.
+    pub(crate) fn stuck(&self) {
+        self.stuck.notify_one();
+    }
+
+    /// Waits for [`Traffic::stuck`].
+    pub(crate) async fn until_stuck(&self) {
+        self.stuck.notified().await;
+    }
 }
 
 /// An exchange that is open on its connection, until this is dropped.
@@ -47,6 +75,10 @@ impl Open {
         traffic.open.fetch_add(1, Ordering::Relaxed);
         traffic.ever.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(traffic))
+    }
+
+    pub(crate) fn traffic(&self) -> &Arc<Traffic> {
+        &self.0
     }
 }
 
@@ -79,6 +111,8 @@ pub(crate) struct Wire {
     /// Our own answer, as far as it has not gone out.
     last_words: Bytes,
     closing: Closing,
+    /// The end of the drain has been seen.
+    last_call: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +143,8 @@ enum Closing {
     No,
     /// Read no more.
     Deaf,
+    /// Nor wait for the client to close.
+    Mute,
     /// The answer is out; this many bytes are still thrown away.
     Lingering(usize),
 }
@@ -128,16 +164,20 @@ impl Wire {
             stall: None,
             last_words: Bytes::new(),
             closing: Closing::No,
+            last_call: false,
         }
     }
 
+    /// Whether something is being answered, or has been and is not out yet.
     fn is_busy(&self) -> bool {
-        self.traffic.open.load(Ordering::Relaxed) > 0
+        self.traffic.is_busy() || self.stall.is_some()
     }
 
     fn enter(&mut self, state: State) {
         let limits = &self.proxy.settings.listen.limits;
         let patience = match state {
+            // An HTTP/2 connection is told, and ends by itself.
+            State::Fresh | State::Idle if self.last_call && self.version != Version::Http2 => LAST_CALL,
             State::Fresh | State::Head => limits.header_timeout,
             State::Busy | State::Idle => limits.idle_timeout,
         };
@@ -156,6 +196,12 @@ impl Wire {
             self.enter(State::Idle);
         }
         self.ever = ever;
+        if !self.last_call && self.proxy.life.phase() >= Phase::Ending {
+            self.last_call = true;
+            if self.state == State::Fresh || self.state == State::Idle {
+                self.enter(self.state);
+            }
+        }
     }
 
     /// Takes note of what has come; false if it must not be read.
@@ -168,17 +214,19 @@ impl Wire {
             (State::Fresh | State::Idle, Version::Unknown(_) | Version::Http1) => self.enter(State::Head),
             _ => {}
         }
+        if self.version == Version::Http2 {
+            self.traffic.http2.store(true, Ordering::Relaxed);
+        }
         if self.version != Version::Http1 {
             return true;
         }
         let held_back = if let Version::Unknown(matched) = before { &PREFACE[..matched] } else { &[] };
-        if [held_back, bytes].into_iter().try_for_each(|bytes| self.framing.follow(bytes)).is_ok() {
+        let Err(why) = [held_back, bytes].into_iter().try_for_each(|bytes| self.framing.follow(bytes)) else {
             return true;
-        }
+        };
         // While another request is being answered there is no place for words.
         if self.state != State::Busy {
-            let detail = "the request has both content-length and transfer-encoding, expected one of them";
-            self.refuse(&Refusal::Malformed(detail.to_owned()));
+            self.refuse(&why.into());
         }
         self.closing = Closing::Deaf;
         false
@@ -187,7 +235,8 @@ impl Wire {
     /// Says why the connection ends, as an exchange like any other.
     fn refuse(&mut self, refusal: &Refusal) {
         let id = self.proxy.ids.make();
-        let mut exchange = Exchange::new(&self.proxy.metrics, id.clone(), &Method::TRACE, &HeaderMap::new());
+        let Proxy { metrics, life, .. } = &*self.proxy;
+        let mut exchange = Exchange::new(metrics, life, id.clone(), &Method::TRACE, &HeaderMap::new());
         exchange.refused(refusal);
         let answer = refusal.answer(self.proxy.settings.retry_after);
         exchange.answered(answer.status());
@@ -292,7 +341,8 @@ impl AsyncRead for Wire {
             // It fits into an empty socket buffer; a client that reads nothing either gets nothing.
             let _ = this.poll_last_words(cx);
         }
-        this.closing = Closing::Deaf;
+        let mute = this.last_call && this.state != State::Head;
+        this.closing = if mute { Closing::Mute } else { Closing::Deaf };
         Poll::Ready(Ok(()))
     }
 }

@@ -2,8 +2,10 @@
 
 use std::{
     env,
-    io::Write,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
     process::{Command, Output, Stdio},
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -333,4 +335,37 @@ fn only_problems_are_counted_as_problems() {
         assert!(said.contains(": warning: listen.limits.body_timeout"), "{said}");
     }
     std::fs::remove_file(&file).expect("our file");
+}
+
+/// A process that has as many connections as files answers no probe.
+#[cfg(unix)]
+#[test]
+fn idle_connections_leave_files_for_the_probes() {
+    let free = || TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+    let (data, admin) = (free(), free());
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -n 300 && exec \"$@\"", "sh", env!("CARGO_BIN_EXE_scimshim"), "serve"]);
+    shell.args(["--upstream", "http://127.0.0.1:9/scim/v2"]);
+    shell.args(["--listen", &data.to_string(), "--admin", &admin.to_string()]);
+    let mut child = shell.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary starts");
+    let alive = || {
+        let mut probe = TcpStream::connect(admin)?;
+        probe.set_read_timeout(Some(Duration::from_secs(2)))?;
+        probe.write_all(b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n")?;
+        let mut answer = String::new();
+        probe.read_to_string(&mut answer).map(|_| answer.starts_with("HTTP/1.1 200"))
+    };
+    let started = (0..250).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        alive().is_ok_and(|alive| alive)
+    });
+    // At its limit the shim leaves them to the system, whose queue ends too.
+    let idle: Vec<_> =
+        (0..320).map_while(|_| TcpStream::connect_timeout(&data, Duration::from_millis(200)).ok()).collect();
+    let still = alive();
+    drop(idle);
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    assert!(started);
+    assert!(still.expect("an answer"));
 }

@@ -1,6 +1,6 @@
 //! What goes through, what is held, what is answered instead.
 
-use std::{io::Write, time::Duration};
+use std::{io::Write, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
@@ -473,6 +473,8 @@ mod app_away {
         let shim = Shim::start(settings).await;
         let said = shim.get(USERS).await;
         shim.refused("deadline", &said, 504).await;
+        let own = shim.metric("scimshim_overhead_seconds_sum", &[]).await;
+        assert!(own < 0.25, "the app's time is not ours: {own}");
     }
 
     #[tokio::test]
@@ -503,6 +505,21 @@ mod app_away {
         let said = String::from_utf8(client.closed().await).unwrap();
         assert!(said.contains("content-length: 20\r\n") && said.ends_with("\r\n\r\n{"), "{said}");
         shim.counts("scimshim_in_flight", &[], 0.0).await;
+    }
+
+    #[tokio::test]
+    async fn a_streamed_answer_that_stops_is_broken_by_the_app() {
+        let app = Raw::start(&[Act::Say(b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n{")]).await;
+        let mut settings = settings(app.addr);
+        settings.tenant.plan.mode = TenantMode::Off;
+        settings.listen.limits.deadline = Duration::from_millis(300);
+        let shim = Shim::start(settings).await;
+        let mut client = Client::connect(shim.data).await;
+        client.request("GET", USERS, &[], b"").await;
+        assert!(client.closed().await.ends_with(b"\r\n\r\n{"));
+        shim.counts("scimshim_in_flight", &[], 0.0).await;
+        shim.counts("scimshim_requests_total", &[], 1.0).await;
+        assert_eq!(shim.metric("scimshim_clients_left_total", &[]).await, 0.0);
     }
 }
 
@@ -702,16 +719,99 @@ mod life {
         let mut shim = Shim::before(app.addr).await;
         let (data, admin) = (shim.data, shim.admin);
         assert_eq!(ask(admin, "GET", "/readyz", &[], "").await.status, 200);
+        let mut fresh = Client::connect(data).await;
+        let mut kept = Client::connect(data).await;
+        kept.request("GET", USERS, &[], b"").await;
+        assert_eq!(kept.answer().await.header("connection"), "");
         let mut idle = Client::connect(data).await;
         let flying = tokio::spawn(async move { ask(data, "POST", USERS, &[JSON], "{}").await });
         shim.counts("scimshim_in_flight", &[], 1.0).await;
         shim.stop();
         eventually("unready", || async { ask(admin, "GET", "/readyz?verbose", &[], "").await.status == 503 }).await;
+        let mut late = Client::connect(data).await;
+        for client in [&mut fresh, &mut kept, &mut late] {
+            client.request("GET", USERS, &[], b"").await;
+        }
+        for client in [&mut fresh, &mut kept, &mut late] {
+            let said = client.answer().await;
+            assert_eq!((said.status, said.header("connection")), (200, "close"));
+            assert!(is_closed(&client.closed().await));
+        }
         eventually("no more", || async { tokio::net::TcpStream::connect(data).await.is_err() }).await;
         assert_eq!(ask(admin, "GET", "/livez", &[], "").await.status, 200);
         assert_eq!(flying.await.unwrap().status, 200);
         assert!(is_closed(&idle.closed().await));
         shim.stopped().await;
+    }
+
+    #[tokio::test]
+    async fn a_stop_loses_no_connection_that_was_made() {
+        let app = App::slow(Duration::from_millis(20)).await;
+        let mut settings = settings(app.addr);
+        settings.listen.limits.connections = 4;
+        settings.listen.limits.drain = Duration::from_secs(2);
+        let mut shim = Shim::start(settings).await;
+        let data = shim.data;
+        let callers: Vec<_> = (0..8)
+            .map(|_| {
+                tokio::spawn(async move {
+                    let mut answered = 0;
+                    while let Ok(mut client) = Client::try_connect(data).await {
+                        client.request("GET", USERS, &[("connection", "close")], b"").await;
+                        assert_eq!(client.answer().await.status, 200);
+                        answered += 1;
+                    }
+                    answered
+                })
+            })
+            .collect();
+        eventually("traffic", || async { app.seen().len() > 20 }).await;
+        shim.stop();
+        shim.stopped().await;
+        let mut answered = 0;
+        for caller in callers {
+            answered += caller.await.unwrap();
+        }
+        assert_eq!(app.seen().len(), answered);
+    }
+
+    #[tokio::test]
+    async fn a_stop_lets_http2_finish() {
+        let app = App::slow(Duration::from_millis(300)).await;
+        let mut shim = Shim::before(app.addr).await;
+        let data = shim.data;
+        let request = Request::get(format!("http://a{USERS}")).body("").unwrap();
+        let flying = tokio::spawn(async move { http2(data, request).await });
+        shim.counts("scimshim_in_flight", &[], 1.0).await;
+        shim.stop();
+        assert_eq!(flying.await.unwrap().status(), 200);
+        shim.stopped().await;
+    }
+
+    #[tokio::test]
+    async fn with_nothing_to_do_a_stop_is_quick() {
+        let app = App::json("{}").await;
+        let mut shim = Shim::before(app.addr).await;
+        assert_eq!(shim.get(USERS).await.status, 200);
+        shim.stop();
+        tokio::time::timeout(Duration::from_secs(2), shim.stopped()).await.expect("stopped long before the grace ends");
+    }
+
+    #[tokio::test]
+    async fn what_the_drain_cuts_off_is_not_the_clients_doing() {
+        let app = Raw::start(&[Act::Hang]).await;
+        let mut settings = settings(app.addr);
+        settings.listen.limits.drain = Duration::from_millis(100);
+        let mut shim = Shim::start(settings).await;
+        let metrics = Arc::clone(&shim.metrics);
+        let mut client = Client::connect(shim.data).await;
+        client.request("GET", USERS, &[], b"").await;
+        shim.counts("scimshim_in_flight", &[], 1.0).await;
+        shim.stop();
+        shim.stopped().await;
+        let page = metrics.text().unwrap();
+        assert!(page.contains(r#"code="000""#), "{page}");
+        assert!(!page.lines().any(|line| line.starts_with("scimshim_clients_left_total") && !line.ends_with(" 0")));
     }
 
     #[tokio::test]

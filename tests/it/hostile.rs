@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use scimshim::quirk::TenantMode;
 
-use crate::harness::{Act, App, Client, Raw, Shim, ask, http2, settings};
+use crate::harness::{Act, App, Client, Raw, Shim, ask, eventually, greedy, http2, settings};
 
 const USERS: &str = "/scim/v2/Users";
 const POST: &str = "POST /scim/v2/Users HTTP/1.1\r\nhost: a\r\n";
@@ -99,7 +99,7 @@ mod framing {
         for coding in ["gzip, chunked", "chunked, chunked", "gzip\r\ntransfer-encoding: chunked"] {
             let (app, shim) = app_and_shim().await;
             let said = raw(&shim, format!("{POST}transfer-encoding: {coding}\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n")).await;
-            assert!(matches!(said.status, 400 | 501), "{coding}: {}", said.text());
+            shim.refused("unsupported", &said, 501).await;
             assert!(app.seen().is_empty(), "{coding}");
         }
     }
@@ -145,6 +145,16 @@ mod framing {
         }
         let (_app, shim) = app_and_shim().await;
         assert_eq!(raw(&shim, "GET /scim/v2/Users HTTP/1.0\r\n\r\n").await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn http2_names_one_host() {
+        let (app, shim) = app_and_shim().await;
+        for (host, status) in [("A", 200), ("b", 400)] {
+            let request = http::Request::get(format!("http://a{USERS}")).header("host", host);
+            assert_eq!(http2(shim.data, request.body("").unwrap()).await.status(), status, "{host}");
+        }
+        assert_eq!(app.seen().len(), 1);
     }
 
     #[tokio::test]
@@ -255,7 +265,88 @@ mod size {
         let request = http::Request::get(format!("http://a{USERS}")).header("x-long", "a".repeat(70 << 10));
         let said = http2(shim.data, request.body("").unwrap()).await;
         assert_eq!(said.status(), 431);
+        assert_eq!(said.headers()["content-type"], "application/scim+json");
+        shim.counts("scimshim_refusals_total", &[("reason", "header")], 1.0).await;
         assert!(app.seen().is_empty());
+    }
+
+    #[tokio::test]
+    async fn heads_on_a_kept_connection_are_bounded_alike() {
+        let (app, shim) = app_and_shim().await;
+        let mut client = Client::connect(shim.data).await;
+        let get = "GET /scim/v2/Users HTTP/1.1\r\nhost: a\r\n";
+        client.say(format!("{get}\r\n{get}x-long: {}\r\n\r\n", "a".repeat(100 << 10))).await;
+        assert_eq!(client.answer().await.status, 200);
+        let said = client.answer().await;
+        shim.refused("header", &said, 431).await;
+        assert_eq!(app.seen().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn many_short_fields_are_no_large_head() {
+        let app = Raw::start(&[Act::Say(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")]).await;
+        let shim = Shim::before(app.addr).await;
+        assert_eq!(ask(shim.data, "GET", USERS, &vec![("x-a", "b"); 200], "").await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_nobody_wants_is_listened_to_until_the_answer_is_read() {
+        for (path, field, status) in [("/outside", "x-a: b", 404), (USERS, "upgrade: websocket", 501)] {
+            let (app, shim) = app_and_shim().await;
+            let mut client = Client::connect(shim.data).await;
+            let length = 8 << 20;
+            client.say(format!("POST {path} HTTP/1.1\r\nhost: a\r\n{field}\r\ncontent-length: {length}\r\n\r\n")).await;
+            client.say(vec![b' '; length]).await;
+            let said = client.answer().await;
+            assert_eq!((said.status, said.header("connection")), (status, "close"));
+            assert!(app.seen().is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_says_whether_the_connection_ends() {
+        let (_app, shim) = app_and_shim().await;
+        for head in ["content-length: 99999999", "expect: 100-continue\r\ncontent-length: 99999999"] {
+            assert_eq!(raw(&shim, format!("{POST}{head}\r\n\r\n")).await.header("connection"), "close", "{head}");
+        }
+        let mut client = Client::connect(shim.data).await;
+        client.request("GET", "/outside", &[], b"").await;
+        let said = client.answer().await;
+        assert_eq!((said.status, said.header("connection")), (404, ""));
+        client.request("POST", USERS, &[], b"{").await;
+        let said = client.answer().await;
+        assert_eq!((said.status, said.header("connection")), (400, ""));
+        client.request("GET", USERS, &[], b"").await;
+        assert_eq!(client.answer().await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn what_says_that_it_is_too_large_reaches_no_app_and_is_not_invited() {
+        let app = App::json("{}").await;
+        let mut settings = settings(app.addr);
+        settings.tenant.plan.mode = TenantMode::Off;
+        let shim = Shim::start(settings).await;
+        let mut client = Client::connect(shim.data).await;
+        client.say(format!("{POST}content-length: 99999999\r\nexpect: 100-continue\r\n\r\n")).await;
+        let said = client.answer().await;
+        shim.refused("too_large", &said, 413).await;
+        assert_eq!(said.header("connection"), "close");
+        assert!(app.seen().is_empty());
+        assert_eq!(shim.metric("scimshim_upstream_connections", &[]).await, 0.0);
+    }
+
+    #[tokio::test]
+    async fn a_large_body_is_decoded_too() {
+        let app = App::json("{}").await;
+        let shim = Shim::before(app.addr).await;
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        let user = r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"a"}"#;
+        let body = user.replacen(':', &format!(":{}", " ".repeat(900 << 10)), 1);
+        std::io::Write::write_all(&mut encoder, body.as_bytes()).unwrap();
+        let coded = encoder.finish().unwrap();
+        let said = ask(shim.data, "PUT", "/scim/v2/Users/1", &[("content-encoding", "gzip")], &coded).await;
+        assert_eq!(said.status, 200, "{}", said.text());
+        assert!(app.only().body == coded);
     }
 }
 
@@ -343,6 +434,51 @@ mod pace {
         client.request("GET", USERS, &[], b"").await;
         shim.counts("scimshim_clients_left_total", &[("when", "answer")], 1.0).await;
         shim.counts("scimshim_in_flight", &[], 0.0).await;
+    }
+
+    #[tokio::test]
+    async fn answers_that_nobody_takes_keep_nobody_out() {
+        let app = App::json("{}").await;
+        let mut settings = settings(app.addr);
+        settings.listen.limits.in_flight = 10;
+        settings.listen.limits.idle_timeout = Duration::from_millis(300);
+        let shim = Shim::start(settings).await;
+        let greedy = greedy(shim.data, "/scim/v2/Users/1", 20).await;
+        eventually("answered", || async { app.seen().len() >= 10 }).await;
+        shim.counts("scimshim_in_flight", &[], 0.0).await;
+        assert_eq!(shim.get(USERS).await.status, 200);
+        assert_eq!(shim.metric("scimshim_clients_left_total", &[]).await, 0.0);
+        eventually("closed", || async { greedy.is_finished() }).await;
+    }
+
+    #[tokio::test]
+    async fn large_answers_that_nobody_takes_are_let_go() {
+        for mode in [TenantMode::Rewrite, TenantMode::Off] {
+            let app = App::start(|_| http::Response::new(vec![b'x'; 1 << 20].into())).await;
+            let mut settings = settings(app.addr);
+            settings.tenant.plan.mode = mode;
+            settings.listen.limits.idle_timeout = Duration::from_millis(200);
+            settings.listen.limits.in_flight = 10;
+            let shim = Shim::start(settings).await;
+            let greedy = greedy(shim.data, USERS, 20).await;
+            shim.counts("scimshim_in_flight", &[], 10.0).await;
+            shim.counts("scimshim_in_flight", &[], 0.0).await;
+            shim.counts("scimshim_clients_left_total", &[("when", "answer")], 10.0).await;
+            eventually("closed", || async { greedy.is_finished() }).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn who_fills_the_admin_port_does_not_keep_the_probes_out() {
+        let (_app, shim) = app_and_shim().await;
+        let mut idle = Vec::new();
+        for _ in 0..70 {
+            let mut client = Client::connect(shim.admin).await;
+            client.say("GET /metrics HTTP/1.1\r\nhost: a\r\n").await;
+            idle.push(client);
+        }
+        assert_eq!(ask(shim.admin, "GET", "/livez", &[], "").await.status, 200);
+        idle[0].closed().await;
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
+use tokio_util::task::AbortOnDropHandle;
 
 /// An answer as the client read it.
 #[derive(Debug)]
@@ -50,9 +51,13 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn connect(addr: SocketAddr) -> Self {
-        let stream = TcpStream::connect(addr).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self { stream, buf: Vec::new() }
+        Self::try_connect(addr).await.unwrap()
+    }
+
+    pub(crate) async fn try_connect(addr: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(addr).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, buf: Vec::new() })
     }
 
     /// Writes as far as the other side takes it.
@@ -155,6 +160,30 @@ impl Client {
         };
         Ok(answer)
     }
+}
+
+/// Opens this many streams on one HTTP/2 connection, asks for `path` on each, and takes not a byte of any answer; the
+/// connection lives until the task is dropped.
+pub(crate) async fn greedy(addr: SocketAddr, path: &str, streams: usize) -> AbortOnDropHandle<()> {
+    let stream = TcpStream::connect(addr).await.unwrap();
+    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    let (mut sender, connection) = builder.initial_stream_window_size(0).handshake(TokioIo::new(stream)).await.unwrap();
+    let mut asked = Vec::new();
+    for _ in 0..streams {
+        let request = Request::get(format!("http://a{path}")).body(Full::new(Bytes::new())).unwrap();
+        asked.push(sender.send_request(request));
+    }
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        let answers = async {
+            let mut answers = Vec::new();
+            for answer in asked {
+                answers.push(answer.await);
+            }
+            std::future::pending::<()>().await;
+            drop(sender);
+        };
+        tokio::select! { _ = connection => {}, () = answers => {} }
+    }))
 }
 
 /// One request over HTTP/2 with prior knowledge.

@@ -7,7 +7,7 @@ mod client;
 mod shim;
 
 pub(crate) use app::{Act, App, Frame, Raw, RawH2, Seen, closed_port};
-pub(crate) use client::{Answer, Client, ask, http2};
+pub(crate) use client::{Answer, Client, ask, greedy, http2};
 pub(crate) use shim::{Shim, settings};
 
 use std::{future::Future, time::Duration};

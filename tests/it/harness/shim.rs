@@ -1,10 +1,11 @@
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use scimshim::{
     config::{
         Settings,
         settings::{Admin, Limits, Listen, Log, Outside, Readiness, RetryAfter, Tenant, Upstream},
     },
+    observe::Metrics,
     proxy,
     quirk::{Idp, PlanSettings},
 };
@@ -58,6 +59,7 @@ pub(crate) fn settings(app: SocketAddr) -> Settings {
 pub(crate) struct Shim {
     pub(crate) data: SocketAddr,
     pub(crate) admin: SocketAddr,
+    pub(crate) metrics: Arc<Metrics>,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<()>,
 }
@@ -65,13 +67,13 @@ pub(crate) struct Shim {
 impl Shim {
     pub(crate) async fn start(settings: Settings) -> Self {
         let shim = proxy::bind(settings).await.unwrap();
-        let (data, admin) = (shim.data_addr(), shim.admin_addr());
+        let (data, admin, metrics) = (shim.data_addr(), shim.admin_addr(), shim.metrics());
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(async move {
             let stopped = async { drop(stopped.await) };
             shim.run(stopped).await.unwrap();
         });
-        Self { data, admin, stop: Some(stop), running }
+        Self { data, admin, metrics, stop: Some(stop), running }
     }
 
     /// With the defaults.
