@@ -19,7 +19,7 @@ use super::{
     settings::{LogFormat, Outside, Readiness},
     types::{
         Address, BasePath, Cidr, FeedName, FeedRef, HttpUrl, LogLevel, MediaType, PerSecond, Period, RedisUrl, Secret,
-        Sha256, Size, TENANT, TenantId, Timestamp,
+        Sha256, Size, TENANT, TenantId, Timestamp, one_key,
     },
 };
 use crate::{
@@ -740,20 +740,12 @@ impl JsonSchema for Resolve {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let way = |key: &str, what: &str| {
-            serde_json::json!({
-                "type": "object",
-                "properties": { key: { "type": "string", "description": what } },
-                "required": [key],
-                "additionalProperties": false,
-            })
-        };
         json_schema!({
             "format": "resolve",
             "oneOf": [
-                way("path", "Path prefix with a segment `{tenant}`; taken off before the request goes upstream."),
-                way("host", "Host with a label `{tenant}`."),
-                way("header", "Header that names the tenant; believed from trusted proxies only."),
+                one_key("path", "Path prefix with a segment `{tenant}`; taken off before the request goes upstream."),
+                one_key("host", "Host with a label `{tenant}`."),
+                one_key("header", "Header that names the tenant; believed from trusted proxies only."),
                 { "const": "token", "description": "By a token of `tenants.list`." },
             ],
         })

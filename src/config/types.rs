@@ -716,6 +716,16 @@ impl Serialize for Secret {
     }
 }
 
+/// The schema of an object with one key, which is how a choice is written.
+pub(super) fn one_key(key: &str, what: &str) -> serde_json::Value {
+    serde_json::json!({
+        "type": "object",
+        "properties": { key: { "type": "string", "description": what } },
+        "required": [key],
+        "additionalProperties": false,
+    })
+}
+
 impl JsonSchema for Secret {
     fn inline_schema() -> bool {
         true
@@ -726,19 +736,11 @@ impl JsonSchema for Secret {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let source = |key: &str, what: &str| {
-            serde_json::json!({
-                "type": "object",
-                "properties": { key: { "type": "string", "description": what } },
-                "required": [key],
-                "additionalProperties": false,
-            })
-        };
         json_schema!({
             "format": "secret",
             "anyOf": [
-                source("env", "The environment variable that holds it."),
-                source("file", "The file that holds it."),
+                one_key("env", "The environment variable that holds it."),
+                one_key("file", "The file that holds it."),
                 { "type": "string", "description": "Text with `${NAME}` in it." },
             ],
         })
