@@ -2,6 +2,7 @@
 
 pub mod filter;
 pub mod name;
+pub mod patch;
 pub mod path;
 pub mod registry;
 pub mod schema;

@@ -10,7 +10,10 @@ use super::{
 use crate::{
     json::{Doc, Kind, Node, encode},
     quirk::{Cx, Id},
-    scim::{Attr, ResourceType, name},
+    scim::{
+        Attr, ResourceType, name,
+        patch::{Operation, Verb, operations},
+    },
 };
 
 /// Operations of one message, as received.
@@ -39,7 +42,7 @@ pub(crate) fn message<'r>(
     subject: Subject<'r, '_>,
 ) -> Result<(), TooManyOperations> {
     let root = doc.root();
-    let Some(operations) = doc.get(root, name::OPERATIONS) else { return Ok(()) };
+    let Some(operations) = operations(doc) else { return Ok(()) };
     if doc.kind(operations) == Kind::Array && doc.children(operations).nth(MAX_OPERATIONS).is_some() {
         return Err(TooManyOperations);
     }
@@ -60,55 +63,44 @@ pub(crate) fn message<'r>(
     Ok(())
 }
 
-/// What an operation does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verb {
-    Add,
-    Remove,
-    Replace,
-}
-
 /// One operation. What it is split into is put behind it, and settled in its turn.
-fn settle<'r>(doc: &mut Doc<'_>, cx: &mut Cx<'r>, operation: Node, subject: Subject<'r, '_>) {
-    patch_message::operation_keys(doc, cx, operation);
-    patch_message::extra_key(doc, cx, operation);
-    let Some(op) = doc.get(operation, name::OP) else { return };
-    let Some(verb) = patch_op::verb(doc, cx, op) else { return };
-    let value = doc.get(operation, name::VALUE);
-    // Null and the empty string say that there is no path (RFC 7643 2.5).
-    let path = doc.get(operation, name::PATH).filter(|&path| !matches!(doc.raw(path), "null" | "\"\""));
-    match path {
-        Some(path) => {
-            if let Some(place) = patch_path::settle(doc, cx, path, subject.resource) {
-                let operation = Operation { node: operation, op, verb };
-                with_path(doc, cx, operation, path, value, &place);
+fn settle<'r>(doc: &mut Doc<'_>, cx: &mut Cx<'r>, node: Node, subject: Subject<'r, '_>) {
+    patch_message::operation_keys(doc, cx, node);
+    patch_message::extra_key(doc, cx, node);
+    let Some(operation) = Operation::read(doc, node) else { return };
+    let Some(verb) = patch_op::verb(doc, cx, operation) else { return };
+    let step = Step { node, op: operation.op, verb };
+    match (operation.path, operation.value) {
+        (Some(path), value) => {
+            if let Some(place) = patch_path::settle(doc, cx, path, subject.resource)
+                && let Some(value) = value
+            {
+                with_path(doc, cx, step, path, value, &place);
             }
         }
-        None => {
-            if let Some(value) = value.filter(|&value| verb != Verb::Remove && doc.kind(value) == Kind::Object) {
-                without_path(doc, cx, Operation { node: operation, op, verb }, value, subject);
-            }
+        (None, Some(value)) if verb != Verb::Remove && doc.kind(value) == Kind::Object => {
+            without_path(doc, cx, step, value, subject);
         }
+        (None, _) => {}
     }
 }
 
-/// The parts of an operation that is being settled.
+/// An operation whose verb is settled.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Operation {
-    pub(super) node: Node,
-    pub(super) op: Node,
-    pub(super) verb: Verb,
+struct Step {
+    node: Node,
+    op: Node,
+    verb: Verb,
 }
 
 fn with_path(
     doc: &mut Doc<'_>,
     cx: &mut Cx<'_>,
-    operation: Operation,
+    operation: Step,
     path: Node,
-    value: Option<Node>,
+    mut value: Node,
     place: &patch_path::Place<'_>,
 ) {
-    let Some(mut value) = value else { return };
     if operation.verb == Verb::Remove {
         if place.is_members() {
             patch_remove_members::by_value(doc, cx, operation.node, path, value);
@@ -150,7 +142,7 @@ fn with_path(
     walk::value(doc, cx, value, leaf, Form::Patch);
 }
 
-fn without_path<'r>(doc: &mut Doc<'_>, cx: &mut Cx<'r>, operation: Operation, value: Node, subject: Subject<'r, '_>) {
+fn without_path<'r>(doc: &mut Doc<'_>, cx: &mut Cx<'r>, operation: Step, value: Node, subject: Subject<'r, '_>) {
     let attrs = subject.resource.map(|resource| &resource.attrs);
     if let Some(attrs) = attrs {
         array_wrapped::unwrap_members(doc, cx, value, attrs);
@@ -177,7 +169,7 @@ fn without_path<'r>(doc: &mut Doc<'_>, cx: &mut Cx<'r>, operation: Operation, va
 /// What is taken out of a value into operations of its own, in the order in which it was sent: filter keys, dotted keys
 /// of lists, nulls. Whole attributes stay first, refinements follow: the only order in which none undoes another.
 struct Split {
-    operation: Operation,
+    operation: Step,
     last: Node,
     /// The paths taken out so far.
     paths: Vec<String>,

@@ -1,10 +1,9 @@
 //! Null as the new value of an attribute.
 
-use super::patch::Verb;
 use crate::{
     json::{Doc, Kind, Node},
     quirk::{Cx, Id, quirk},
-    scim::{path::is_attr_name, urn},
+    scim::{patch::Verb, path::is_attr_name, urn},
 };
 
 quirk! {

@@ -1,9 +1,9 @@
 //! The verb of a PATCH operation.
 
-use super::patch::Verb;
 use crate::{
-    json::{Doc, Node},
+    json::Doc,
     quirk::{Cx, Id, quirk},
+    scim::patch::{Operation, Verb},
 };
 
 quirk! {
@@ -67,21 +67,18 @@ quirk! {
 }
 
 /// Settles the verb. `None` where it is no verb of the RFC: nothing else of that operation is then read.
-pub(super) fn verb(doc: &mut Doc<'_>, cx: &mut Cx<'_>, op: Node) -> Option<Verb> {
-    const VERBS: [(&str, Verb); 3] = [("add", Verb::Add), ("remove", Verb::Remove), ("replace", Verb::Replace)];
-    let text = doc.string(op)?;
-    if let Some((_, verb)) = VERBS.iter().find(|(word, _)| *word == text) {
-        return Some(*verb);
-    }
-    if text.eq_ignore_ascii_case("delete") {
-        return cx.may(Id::PatchOpAlias, || doc.pointer(op)).then(|| {
-            doc.set(op, "\"remove\"");
+pub(super) fn verb(doc: &mut Doc<'_>, cx: &mut Cx<'_>, operation: Operation) -> Option<Verb> {
+    let op = operation.op;
+    let Some(verb) = operation.verb(doc) else {
+        let alias = doc.string(op).is_some_and(|word| word.eq_ignore_ascii_case("delete"));
+        return (alias && cx.may(Id::PatchOpAlias, || doc.pointer(op))).then(|| {
+            doc.set_string(op, Verb::Remove.as_str());
             Verb::Remove
         });
+    };
+    let lower = doc.string(op).is_some_and(|word| word == verb.as_str());
+    if !lower && cx.may(Id::PatchOpCase, || doc.pointer(op)) {
+        doc.set_string(op, verb.as_str());
     }
-    let (word, verb) = VERBS.iter().find(|(word, _)| text.eq_ignore_ascii_case(word))?;
-    if cx.may(Id::PatchOpCase, || doc.pointer(op)) {
-        doc.set_string(op, word);
-    }
-    Some(*verb)
+    Some(verb)
 }
