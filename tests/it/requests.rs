@@ -48,6 +48,7 @@ fn nulls_clear_and_never_undo_what_stands_beside_them() {
         (r#"[{"op":"replace","value":{"name.familyName":"X","name":null}}]"#, "same"),
         (r#"[{"op":"replace","value":{"ENT:department":"X","ENT":null}}]"#, "same"),
         (r#"[{"op":"replace","value":{"emails.value":"X","emails":null}}]"#, "same"),
+        (r#"[{"op":"replace","value":{"emails":null,"CORE:emails.value":null}}]"#, "same"),
         (
             r#"[{"op":"add","value":{"name":{"shoe":null}}},{"op":"add","path":"name.shoe","value":null},{"op":"add","path":"foo.bar","value":null}]"#,
             "same",

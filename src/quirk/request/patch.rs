@@ -200,7 +200,7 @@ impl Split {
             if attr.is_none() && self.path_key(doc, cx, &lists, member, resource) {
                 continue;
             }
-            if !attr.is_some_and(|attr| lists.is_contested(attr)) {
+            if !lists.is_contested(doc, cx, member, resource) {
                 self.member(doc, cx, member, attr, "", false);
             }
         }

@@ -70,9 +70,17 @@ impl<'r> Lists<'r> {
         lists
     }
 
-    /// Whether more than one key names a list: then they stay together.
-    pub(super) fn is_contested(&self, list: &Attr) -> bool {
-        self.0.iter().any(|(known, count)| std::ptr::eq(*known, list) && *count > 1)
+    /// Whether a key names a list, or a part of one, that another key names too: then they stay together.
+    pub(super) fn is_contested(
+        &self,
+        doc: &Doc<'_>,
+        cx: &Cx<'_>,
+        member: Node,
+        resource: Option<&ResourceType>,
+    ) -> bool {
+        let Some(resource) = resource.filter(|_| !self.0.is_empty()) else { return false };
+        let list = resource.attrs.get(doc.name(member)).or_else(|| list_of(doc, cx, member, resource));
+        list.is_some_and(|list| self.0.iter().any(|(known, count)| std::ptr::eq(*known, list) && *count > 1))
     }
 
     /// Whether a key is the only dotted one of a list that is no key itself.
