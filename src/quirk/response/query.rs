@@ -70,6 +70,14 @@ impl<'r> Place<'r> {
         }
     }
 
+    /// Whether what stands here describes the service.
+    pub(crate) fn is_discovery(self) -> bool {
+        matches!(
+            self,
+            Self::Schemas | Self::Schema | Self::ResourceTypes | Self::ResourceType | Self::ServiceProviderConfig
+        )
+    }
+
     /// The resource type that everything here has.
     pub(crate) fn kind(self) -> Option<&'r ResourceType> {
         match self {
@@ -122,7 +130,7 @@ impl<'r> Ask<'r> {
             let (name, value) = (unescape(name), unescape(value));
             let is = |known: &str| name.eq_ignore_ascii_case(known);
             if is("filter") {
-                ask.filter = Some(value.into_owned());
+                ask.filter = Some(value.into_owned()).filter(|filter| !filter.trim().is_empty());
             } else if is("count") {
                 ask.count = ask.number(&value, &mut seen[0]);
             } else if is("startIndex") {
