@@ -871,6 +871,34 @@ fn selections_are_applied_by_their_names() {
         assert_eq!(Case::new(&target, &body).enable("attributes-ignored").run().json(), expected, "{asked}");
         assert!(Case::new(&target, &body).run().is_unchanged(), "{asked}");
     }
+    let group = "urn:ietf:params:scim:schemas:core:2.0:Group";
+    for unread in
+        [USER, "emails%5Btype%20eq%20%22work%22%5D.value", &format!("{group}:displayName"), &format!("userName,{USER}")]
+    {
+        let out =
+            Case::new(&format!("200 to GET /Users/1?attributes={unread}"), &body).enable("attributes-ignored").run();
+        assert!(out.is_unchanged(), "{unread}");
+    }
+    for unread in [USER, &format!("{group}:meta"), "emails%5Btype%20eq%20%22work%22%5D"] {
+        assert!(Case::new(&format!("200 to GET /Users/1?excludedAttributes={unread}"), &body).run().is_unchanged());
+        let bare = Case::new(
+            &format!("200 to GET /Users/1?excludedAttributes={unread}"),
+            json!({"schemas": [USER], "id": "1"}),
+        )
+        .run();
+        assert_eq!(bare.fixed, ["meta-missing"], "{unread}");
+    }
+    let excluded: Vec<String> = (0..4000).map(|n| format!("a{n}.b")).collect();
+    let mut large = json!({"schemas": [USER], "id": "1", "meta": {}});
+    large.as_object_mut().expect("an object").extend((0..80_000).map(|n| (format!("a{n}"), json!({"b": 1}))));
+    let began = std::time::Instant::now();
+    for (parameter, quirk) in
+        [("excludedAttributes", "excluded-attributes-ignored"), ("attributes", "attributes-ignored")]
+    {
+        let out = Case::new(&format!("200 to GET /Users/1?{parameter}={}", excluded.join(",")), &large).once();
+        assert!(out.fixed.contains(&quirk) || out.observed.contains(&quirk));
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     let limited = Case::new("200 to GET /Users?excludedAttributes=meta,schemas", list(&[json!({"id": "1"})])).run();
     assert!(limited.is_unchanged());
 }

@@ -80,7 +80,7 @@ fn resource(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, e
     let seen = members_of(cx, doc, at, kind, env.bases);
     let in_list = matches!(role, Role::InList);
     schemas(cx, doc, at, kind, env.ask, &seen, in_list);
-    let adds_meta = lacks(doc, at, name::META, "meta") && !env.ask.keeps_out("meta");
+    let adds_meta = lacks(doc, at, name::META, "meta") && !env.ask.keeps_out(&kind.urn, "meta");
     match role {
         Role::InList if adds_meta => meta_missing::fix(cx, doc, at, kind, None),
         Role::InList => {}
@@ -91,7 +91,7 @@ fn resource(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, e
                     id_from_location::fix(cx, doc, at, &location, kind);
                 }
             }
-            let fills_meta = !env.ask.keeps_out("meta");
+            let fills_meta = !env.ask.keeps_out(&kind.urn, "meta");
             let subject = Subject { resource: at, kind, bases: env.bases, created: env.created, fills_meta };
             if adds_meta {
                 let uri = if env.created { header.map(str::to_owned).or_else(|| subject.uri(doc)) } else { None };
@@ -102,7 +102,7 @@ fn resource(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, e
         }
     }
     if env.ask.is_limited() {
-        attribute_selection::fix(cx, doc, at, env.ask);
+        attribute_selection::fix(cx, doc, at, env.ask, &kind.urn);
     } else if *kind.urn == *urn::USER {
         if !seen.active {
             cx.report(Id::ActiveMissing, || doc.pointer(at));
@@ -286,7 +286,7 @@ fn schemas(
 ) {
     if schemas_missing::is_blank(doc, seen.schemas) {
         let collides = seen.schemas.is_none() && doc.find(at, "schemas").is_some();
-        if !collides && !ask.keeps_out("schemas") {
+        if !collides && !ask.keeps_out(&kind.urn, "schemas") {
             schemas_missing::fix(cx, doc, at, kind, in_list);
         }
         return;
