@@ -318,11 +318,12 @@ impl Work<'_> {
             } else if self.status == StatusCode::OK {
                 self.done(Id::Delete200Body);
             }
+            if self.status != StatusCode::NO_CONTENT {
+                self.passwords(doc);
+            }
             return;
         }
-        if !self.ask.place.is_discovery() && password_echo::may_be_in(self.answer.body) {
-            password_echo::fix(&mut self.cx, doc, root);
-        }
+        self.passwords(doc);
         let is_query = match self.ask.place {
             Place::Search(_) => method == Method::POST,
             Place::Root | Place::Collection(_) | Place::Schemas | Place::ResourceTypes | Place::OtherCollection => {
@@ -361,6 +362,14 @@ impl Work<'_> {
             }
             Place::Bulk if is_object && method == Method::POST => bulk_status_number::fix(&mut self.cx, doc, root),
             _ => {}
+        }
+    }
+
+    /// Before all else is looked at: it holds for resources that nothing else is done to.
+    fn passwords(&mut self, doc: &mut Doc<'_>) {
+        if !self.ask.place.is_discovery() && password_echo::may_be_in(self.answer.body) {
+            let root = doc.root();
+            password_echo::fix(&mut self.cx, doc, root);
         }
     }
 

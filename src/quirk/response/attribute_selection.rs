@@ -93,14 +93,11 @@ fn exclude(cx: &mut Cx<'_>, doc: &mut Doc<'_>, value: Node, excluded: &Pick, at_
         if at_top && is_always_returned(doc, member) {
             continue;
         }
-        match find(doc, member, excluded) {
-            None => {}
-            Some(pick) if pick.whole => {
-                if cx.may(Id::ExcludedAttributesIgnored, || doc.pointer(member)) {
-                    doc.remove(member);
-                }
-            }
-            Some(pick) => exclude(cx, doc, member, pick, false), // a path has three parts at most
+        let Some(pick) = find(doc, member, excluded) else { continue };
+        if !pick.whole {
+            exclude(cx, doc, member, pick, false); // a path has three parts at most
+        } else if cx.may(Id::ExcludedAttributesIgnored, || doc.pointer(member)) {
+            doc.remove(member);
         }
     }
 }

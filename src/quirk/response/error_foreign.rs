@@ -49,7 +49,8 @@ quirk! {
     /// Okta parses every body as JSON, and its admin console shows the parser's complaint instead of the reason.
     ///
     /// The first line that is not blank becomes the `detail` of an Error (RFC 7644 3.12), at most 500 characters. So
-    /// does a JSON string as the whole body, and JSON that is broken.
+    /// does a JSON string as the whole body, JSON that is broken, and a number labelled as text. What is not UTF-8 is
+    /// read as Latin-1; if it is JSON then, it is treated as such, and written as UTF-8.
     ///
     /// ```scim
     /// 400 to PATCH /Groups/7

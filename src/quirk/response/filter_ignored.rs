@@ -17,7 +17,8 @@ quirk! {
     /// `emails.value` fold it, `id` and `externalId` do not), and of several values one equal one is enough. Only on a
     /// whole answer: `startIndex` 1, `totalResults` the number returned, no cursor. And only if at least one resource
     /// carries the attribute; those without it are then no match. Fully qualified keys and those of SCIM 1.1 count as the
-    /// attribute they name. Where one resource has it under two spellings that disagree, nothing is dropped. Opt-in, because it hides that the app cannot filter.
+    /// attribute they name. Where one resource has it under keys that differ in letter case alone, or under spellings that
+    /// disagree, nothing is dropped. A bare resource that does not satisfy the filter is left. Opt-in, because it hides that the app cannot filter.
     /// RFC 7644 3.4.2.2.
     ///
     /// ```scim

@@ -65,7 +65,7 @@ pub(crate) enum Verdict {
     Match,
     /// All of its values differ.
     Other,
-    /// It carries the attribute under several spellings that disagree: readers will differ.
+    /// It carries the attribute under keys that collide, or under spellings that disagree: readers will differ.
     Unclear,
 }
 
@@ -96,18 +96,20 @@ impl Lookup {
         let mut said = Verdict::Absent;
         for member in doc.children(resource) {
             if self.core && self.attr.names(doc, member) {
-                said = agree(said, self.values(doc, member));
+                said = agree(said, unless_colliding(doc, member, self.values(doc, member)));
                 continue;
             }
             let key = doc.key(member);
             let Some(rest) = self.behind_schema(&key) else { continue };
             if rest.is_empty() {
                 for inner in doc.children(member).filter(|&inner| self.attr.names(doc, inner)) {
-                    said = agree(said, self.values(doc, inner));
+                    said = agree(said, unless_colliding(doc, inner, self.values(doc, inner)));
                 }
             } else if let Some(rest) = strip(&rest[1..], &self.attr.text) {
                 match (rest.strip_prefix('.'), &self.sub) {
-                    (None, _) if rest.is_empty() => said = agree(said, self.values(doc, member)),
+                    (None, _) if rest.is_empty() => {
+                        said = agree(said, unless_colliding(doc, member, self.values(doc, member)));
+                    }
                     (Some(rest), Some(sub)) if rest.eq_ignore_ascii_case(&sub.text) => {
                         said = agree(said, self.leaf(doc, member));
                     }
@@ -141,7 +143,7 @@ impl Lookup {
                 // SCIM 1.1 calls the manager's `value` so.
                 let is_old = |member| sub.number == name::VALUE && !has_value && doc.name(member) == name::MANAGER_ID;
                 let leaves = doc.children(value).filter(|&member| sub.names(doc, member) || is_old(member));
-                leaves.fold(Verdict::Absent, |sum, leaf| agree(sum, self.leaf(doc, leaf)))
+                leaves.fold(Verdict::Absent, |sum, leaf| agree(sum, unless_colliding(doc, leaf, self.leaf(doc, leaf))))
             }
             Kind::Null => Verdict::Absent,
             _ if sub.number == name::VALUE => self.leaf(doc, value),
@@ -160,6 +162,11 @@ impl Lookup {
 
 fn strip<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
     text.get(..prefix.len())?.eq_ignore_ascii_case(prefix).then(|| &text[prefix.len()..])
+}
+
+/// A value under a key that collides tells nothing.
+fn unless_colliding(doc: &Doc<'_>, member: Node, said: Verdict) -> Verdict {
+    if doc.collides(member) { Verdict::Unclear } else { said }
 }
 
 /// Elements of a list: one equal value is enough.
@@ -297,7 +304,7 @@ mod tests {
             (name, r#"{"urn:ietf:params:scim:schemas:core:2.0:User:userNames":"b"}"#, Verdict::Absent),
             (name, r#"{"urn:acme:userName":"b"}"#, Verdict::Absent),
             (name, r#"{"UserName":"a","username":"b"}"#, Verdict::Unclear),
-            (name, r#"{"UserName":"b","username":"c"}"#, Verdict::Other),
+            (name, r#"{"UserName":"b","username":"c"}"#, Verdict::Unclear),
             (name, r#"{"userName":"a","urn:ietf:params:scim:schemas:core:2.0:User:userName":"b"}"#, Verdict::Unclear),
             (r#"emails.value eq "a""#, r#"{"emails":[{"value":"b","Value":"a"}]}"#, Verdict::Unclear),
             (

@@ -376,6 +376,7 @@ fn passwords_go_wherever_a_resource_can_stand() {
         ("200 to GET /Users/1", json!({"schemas": [USER], "id": "1", USER: {"password": "secret"}})),
         ("200 to GET /Users/1", json!({"schemas": [USER], "id": "1", "urn:scim:schemas:core:1.0:password": "secret"})),
         ("200 to GET /x/y", json!({"data": {"user": with()}})),
+        ("200 to DELETE /Users/1", json!({"success": false, "user": with()})),
         ("200 to GET /Users?filter=id%20eq%20%221%22", plain.clone()),
     ] {
         let out = Case::new(start, &body).run();
