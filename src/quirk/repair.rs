@@ -19,7 +19,7 @@ use super::{
         location::{self, Bases},
         password_echo,
         query::{Ask, Place},
-        retry_after, spc_bulk_limits,
+        retry_after, scim11_translate, spc_bulk_limits,
         walk::{self, Env},
     },
 };
@@ -169,7 +169,11 @@ impl Work<'_> {
             Read::Json(doc) => self.json(doc),
             Read::Ambiguous(why) => self.unread = Some(why),
             Read::Not(_) if self.is_error() => self.text_error(body),
-            Read::Not(_) if self.status == StatusCode::OK && *self.asked.method == Method::DELETE => {
+            Read::Not(_)
+                if self.status == StatusCode::OK
+                    && *self.asked.method == Method::DELETE
+                    && !content_type::is_json(answer.headers) =>
+            {
                 self.done(Id::Delete200Body);
             }
             Read::Not(why) if self.status.is_success() => self.unread = Some(why),
@@ -314,9 +318,12 @@ impl Work<'_> {
             } else if self.status == StatusCode::OK {
                 self.done(Id::Delete200Body);
             }
+            if self.status != StatusCode::NO_CONTENT {
+                self.passwords(doc);
+            }
             return;
         }
-        let env = Env { ask: &self.ask, bases: self.bases, created: false, old_list: false };
+        self.passwords(doc);
         let is_query = match self.ask.place {
             Place::Search(_) => method == Method::POST,
             Place::Root | Place::Collection(_) | Place::Schemas | Place::ResourceTypes | Place::OtherCollection => {
@@ -325,7 +332,10 @@ impl Work<'_> {
             _ => false,
         };
         let is_object = doc.kind(root) == Kind::Object;
-        if is_query && is_object && list::is_list(doc, root, self.ask.place) {
+        let is_list = is_query && is_object && list::is_list(doc, root, self.ask.place);
+        self.old_resource(doc, is_list);
+        let env = Env { ask: &self.ask, bases: self.bases, created: false, old_list: false };
+        if is_list {
             return list::enveloped(&mut self.cx, doc, root, env);
         }
         match self.ask.place {
@@ -351,10 +361,30 @@ impl Work<'_> {
                 discovery_schemas::meta_location(&mut self.cx, doc, root, self.bases);
             }
             Place::Bulk if is_object && method == Method::POST => bulk_status_number::fix(&mut self.cx, doc, root),
-            Place::Other if is_object && names(doc, root, name::SCHEMAS, urn::USER) => {
-                password_echo::strip(&mut self.cx, doc, root);
-            }
             _ => {}
+        }
+    }
+
+    /// Before all else is looked at: it holds for resources that nothing else is done to.
+    fn passwords(&mut self, doc: &mut Doc<'_>) {
+        if !self.ask.place.is_discovery() && password_echo::may_be_in(self.answer.body) {
+            let root = doc.root();
+            password_echo::fix(&mut self.cx, doc, root);
+        }
+    }
+
+    /// Translates a resource of SCIM 1.1 that is known as one by its schema alone.
+    fn old_resource(&mut self, doc: &mut Doc<'_>, is_list: bool) {
+        let root = doc.root();
+        let (Place::Collection(kind) | Place::Resource(kind)) = self.ask.place else { return };
+        if !is_list
+            && doc.kind(root) == Kind::Object
+            && !is_resource(doc, root, kind)
+            && scim11_translate::is_old(doc, root)
+            && scim11_translate::tells_its_kind(doc, root, kind)
+            && self.cx.plan.mode(Direction::Response, Id::Scim11Translate) != Mode::Off
+        {
+            scim11_translate::resource(&mut self.cx, doc, root, kind);
         }
     }
 
@@ -407,7 +437,14 @@ impl Work<'_> {
             }
             return;
         }
-        let told = Told::of_json(doc, root);
+        let is_text = content_type::essence(self.answer.headers).as_deref() == Some("text/plain");
+        let told = match doc.kind(root) {
+            // A number alone is text that happens to be JSON.
+            kind if is_text && !kind.is_container() && kind != Kind::String => {
+                Told::of_text(doc.raw(root), false, self.status)
+            }
+            _ => Told::of_json(doc, root),
+        };
         self.foreign_error(&told);
     }
 
@@ -416,9 +453,13 @@ impl Work<'_> {
         let attrs = &self.cx.plan.registry().messages().error;
         attr_case::fix_all(&mut self.cx, doc, error, attrs, Id::AttrCase);
         error_schemas::fix(&mut self.cx, doc, error);
-        error_status::fix(&mut self.cx, doc, error, self.status);
+        let sent = self.status;
         if self.is_create() {
-            self.status = conflict::fix(&mut self.cx, doc, error, self.status);
+            self.status = conflict::status(&mut self.cx, doc, error, sent);
+        }
+        error_status::fix(&mut self.cx, doc, error, sent, self.status);
+        if self.is_create() {
+            conflict::fix(&mut self.cx, doc, error, sent, self.status);
         }
         error_detail_missing::fix(&mut self.cx, doc, error, self.status);
     }
@@ -435,6 +476,29 @@ impl Work<'_> {
             }
             Err(_) => body.iter().copied().map(char::from).collect::<String>().into(),
         };
+        // JSON in an old charset tells more than its text.
+        if let Cow::Owned(text) = &text {
+            match read(text.as_bytes(), &self.cx) {
+                Read::Json(mut doc) => {
+                    self.is_json = doc.kind(doc.root()).is_container();
+                    self.is_object = doc.kind(doc.root()) == Kind::Object;
+                    self.json_error(&mut doc);
+                    // An Error that is right but for its charset is written anew all the same.
+                    let is_right = is_error(&doc, doc.root());
+                    if self.body == Body::AsSent
+                        && (doc.is_changed() || is_right && self.cx.may(Id::ErrorPlainText, String::new))
+                    {
+                        self.body = Body::New(doc.write());
+                    }
+                    return;
+                }
+                Read::Ambiguous(why) => {
+                    self.unread = Some(why);
+                    return;
+                }
+                Read::Not(_) => {}
+            }
+        }
         let told = Told::of_text(&text, is_html, self.status);
         self.foreign_error(&told);
     }

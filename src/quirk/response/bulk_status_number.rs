@@ -12,7 +12,7 @@ quirk! {
     /// It is a string in BulkResponse as it is in an Error (RFC 7644 3.7.3), and strict SDKs refuse the number.
     ///
     /// The number becomes its text, in each operation and in the Error inside it. Nothing else is looked at in a bulk
-    /// answer.
+    /// answer but passwords (`password-echo`).
     ///
     /// ```scim
     /// 200 to POST /Bulk

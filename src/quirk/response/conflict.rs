@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::{error_status, schemas_missing::is_blank};
 use crate::{
-    json::{Doc, Node},
+    json::{Doc, Kind, Node},
     quirk::{Cx, Id, quirk},
     scim::name,
 };
@@ -86,14 +86,22 @@ pub(crate) fn is_duplicate(http: StatusCode, message: &str) -> bool {
     matches!(http.as_u16(), 400 | 500) && PATTERNS.iter().any(|pattern| message.contains(pattern))
 }
 
-/// Settles status and `scimType` of an Error that answers a create; the new HTTP status.
-pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, error: Node, http: StatusCode) -> StatusCode {
+/// What HTTP status an Error that answers a create is to have.
+pub(crate) fn status(cx: &mut Cx<'_>, doc: &Doc<'_>, error: Node, http: StatusCode) -> StatusCode {
     let message = doc.get(error, name::DETAIL).and_then(|detail| doc.string(detail));
     let is_duplicate = message.is_some_and(|message| is_duplicate(http, &message));
-    if is_duplicate && cx.may(Id::ConflictStatus, || "status".to_owned()) {
-        error_status::put(doc, error, StatusCode::CONFLICT);
-        put_type(doc, error);
-        return StatusCode::CONFLICT;
+    if is_duplicate && cx.may(Id::ConflictStatus, || "status".to_owned()) { StatusCode::CONFLICT } else { http }
+}
+
+/// Settles `status` and `scimType` of an Error that answers a create; `sent` is the HTTP status it came with.
+pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, error: Node, sent: StatusCode, http: StatusCode) {
+    if sent != http {
+        let says_it = |node| doc.string(node).is_some_and(|text| text == http.as_str());
+        let is_number = |node| doc.kind(node) == Kind::Number && doc.raw(node) == http.as_str();
+        if !doc.get(error, name::STATUS).is_some_and(|node| says_it(node) || is_number(node)) {
+            error_status::put(doc, error, http);
+        }
+        return put_type(doc, error);
     }
     let stated = doc.get(error, name::SCIM_TYPE);
     let collides = stated.is_none() && doc.find(error, "scimType").is_some();
@@ -104,7 +112,6 @@ pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, error: Node, http: StatusC
     {
         put_type(doc, error);
     }
-    http
 }
 
 fn put_type(doc: &mut Doc<'_>, error: Node) {

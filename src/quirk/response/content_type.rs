@@ -22,6 +22,11 @@ pub(crate) fn essence(headers: &HeaderMap) -> Option<String> {
     Some(text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 
+/// Whether a body is labelled as JSON.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    essence(headers).is_some_and(|label| label == JSON || label.ends_with("+json") || label.ends_with("/json"))
+}
+
 /// The new label of an app's JSON object or array, if it is to have one.
 pub(crate) fn fix(cx: &mut Cx<'_>, headers: &HeaderMap) -> Option<HeaderValue> {
     let wanted = wanted(cx);

@@ -12,7 +12,8 @@ quirk! {
     /// Deleted is 204 (RFC 7644 3.6), and scim2-tester, suvera and Microsoft's collection of requests insist on it.
     ///
     /// It becomes 204, and the body is dropped, unless it tells of a failure: an object with a non-empty `error` or
-    /// `errors`, with `success: false`, or an Error. Such an answer stays as it was sent. One with a usable status
+    /// `errors`, with `success: false`, or an Error. Such an answer stays as it was sent, and so does one
+    /// that is labelled JSON and is broken. One with a usable status
     /// inside is `error-200`.
     ///
     /// ```scim

@@ -47,7 +47,7 @@ quirk! {
     /// resource types.
     ///
     /// On `/ResourceTypes` an array of objects under `resource_types` (in any letter case, with or without `_`) is
-    /// renamed to `Resources`, on `/Schemas` one under `schemas`; only where `Resources` is missing. The rest of the
+    /// renamed to `Resources`, on `/Schemas` one under `schemas`; only where `Resources` is null or missing. The rest of the
     /// envelope is repaired like that of any list.
     ///
     /// ```scim
@@ -78,13 +78,20 @@ pub(crate) fn fix_key(cx: &mut Cx<'_>, doc: &mut Doc<'_>, list: Node, place: Pla
     if let Some(items) = items(doc, list, place)
         && cx.may(Id::DiscoveryKey, || doc.pointer(items))
     {
+        if let Some(null) = doc.get(list, name::RESOURCES) {
+            doc.remove(null);
+        }
         doc.rename(items, "Resources", name::RESOURCES);
     }
 }
 
 /// The array of objects under a name of its own, where `Resources` is missing.
 pub(crate) fn items(doc: &Doc<'_>, list: Node, place: Place<'_>) -> Option<Node> {
-    if doc.find(list, "Resources").is_some() {
+    let is_there = match doc.get(list, name::RESOURCES) {
+        Some(resources) => doc.kind(resources) != Kind::Null,
+        None => doc.find(list, "Resources").is_some(),
+    };
+    if is_there {
         return None;
     }
     let is_items = |member: &Node| {

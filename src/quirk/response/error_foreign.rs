@@ -18,7 +18,7 @@ quirk! {
     /// An Error takes its place. `detail` is the first text among `detail`, `message`, `error_description`,
     /// `errorMessage`, `error` (an object is searched likewise), `title`, `description`, `generalErrors[0].message`,
     /// `Errors[0].description`: its first line, at most 500 characters; without any, the reason phrase. A `scimType` is
-    /// kept, the rest is not passed on: it is traces and SQL. An object with nothing but `status`, `detail` and
+    /// kept, also one beside the message in an `error`; the rest is not passed on: it is traces and SQL. An object with nothing but `status`, `detail` and
     /// `scimType` is a matter of `error-schemas-missing`.
     ///
     /// ```scim
@@ -49,7 +49,8 @@ quirk! {
     /// Okta parses every body as JSON, and its admin console shows the parser's complaint instead of the reason.
     ///
     /// The first line that is not blank becomes the `detail` of an Error (RFC 7644 3.12), at most 500 characters. So
-    /// does a JSON string as the whole body, and JSON that is broken.
+    /// does a JSON string as the whole body, JSON that is broken, and a number labelled as text. What is not UTF-8 is
+    /// read as Latin-1; if it is JSON then, it is treated as such, and written as UTF-8.
     ///
     /// ```scim
     /// 400 to PATCH /Groups/7
@@ -221,10 +222,14 @@ impl Told {
                 let description = scim11_item(doc, value).and_then(|item| text_of(doc, item, "description"));
                 Self::message(Id::Scim11Error, description)
             }
-            Kind::Object => Self {
-                scim_type: text_of(doc, value, "scimType"),
-                ..Self::message(Id::ErrorEnvelopeMissing, candidate(doc, value, 0))
-            },
+            Kind::Object => {
+                let (message, holder) = candidate(doc, value, 0).unzip();
+                let scim_type = |object| text_of(doc, object, "scimType");
+                Self {
+                    scim_type: scim_type(value).or_else(|| scim_type(holder?)),
+                    ..Self::message(Id::ErrorEnvelopeMissing, message)
+                }
+            }
             _ => Self::message(Id::ErrorEnvelopeMissing, None),
         }
     }
@@ -275,27 +280,29 @@ const CANDIDATES: [&str; 8] =
 /// How deep an `error` within an `error` is followed.
 const MAX_NESTED: u32 = 8;
 
-fn candidate(doc: &Doc<'_>, object: Node, depth: u32) -> Option<String> {
+/// The message, and the object in which it stands.
+fn candidate(doc: &Doc<'_>, object: Node, depth: u32) -> Option<(String, Node)> {
     for key in CANDIDATES {
         if key == "error"
             && depth < MAX_NESTED
             && let Some(inner) = doc.find(object, key).filter(|&inner| doc.kind(inner) == Kind::Object)
-            && let Some(message) = candidate(doc, inner, depth + 1)
+            && let Some(found) = candidate(doc, inner, depth + 1)
         {
-            return Some(message);
+            return Some(found);
         }
         if !key.is_empty()
             && let Some(message) = text_of(doc, object, key)
         {
-            return Some(message);
+            return Some((message, object));
         }
     }
     let first = |list: &str| {
         doc.find(object, list).filter(|&list| doc.kind(list) == Kind::Array).and_then(|list| doc.first(list))
     };
-    first("generalErrors")
+    let text = first("generalErrors")
         .and_then(|item| text_of(doc, item, "message"))
-        .or_else(|| first("Errors").and_then(|item| text_of(doc, item, "description")))
+        .or_else(|| first("Errors").and_then(|item| text_of(doc, item, "description")));
+    text.map(|text| (text, object))
 }
 
 /// A member's text that is not blank.
@@ -360,53 +367,94 @@ fn is_harmless(title: &str, http: StatusCode) -> bool {
     names_status && title.chars().count() <= MAX_TITLE
 }
 
-/// Character references decoded; an unknown one stays as it is.
+/// Character references decoded as HTML does; an unknown one stays as it is.
 fn unescape(text: &str) -> String {
-    const NAMED: [(&str, char); 16] = [
-        ("amp", '&'),
-        ("lt", '<'),
-        ("gt", '>'),
-        ("quot", '"'),
-        ("apos", '\''),
-        ("nbsp", '\u{a0}'),
-        ("ndash", '–'),
-        ("mdash", '—'),
-        ("lsquo", '‘'),
-        ("rsquo", '’'),
-        ("ldquo", '“'),
-        ("rdquo", '”'),
-        ("laquo", '«'),
-        ("raquo", '»'),
-        ("middot", '·'),
-        ("hellip", '…'),
-    ];
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('&') {
         out.push_str(&rest[..at]);
         rest = &rest[at + 1..];
-        let end = rest.bytes().take(12).position(|byte| byte == b';');
-        let character = end.and_then(|end| {
-            let name = rest.get(..end)?;
-            match name.strip_prefix('#') {
-                Some(number) => match number.strip_prefix(['x', 'X']) {
-                    Some(hex) => u32::from_str_radix(hex, 16).ok().and_then(char::from_u32),
-                    None => number.parse().ok().and_then(char::from_u32),
-                },
-                None => NAMED.iter().find(|(known, _)| *known == name).map(|(_, character)| *character),
-            }
-        });
-        match (character, end) {
-            (Some(character), Some(end)) => {
+        match reference(rest) {
+            Some((character, length)) => {
                 out.push(character);
-                rest = &rest[end + 1..];
+                rest = &rest[length..];
+                rest = rest.strip_prefix(';').unwrap_or(rest);
             }
-            _ => out.push('&'),
+            None => out.push('&'),
         }
     }
     out.push_str(rest);
     out
 }
+
+/// The character behind `&`, and the length of its name or number without the semicolon.
+fn reference(text: &str) -> Option<(char, usize)> {
+    if let Some(number) = text.strip_prefix('#') {
+        let (digits, radix, before) = match number.strip_prefix(['x', 'X']) {
+            Some(hex) => (hex, 16, 2),
+            None => (number, 10, 1),
+        };
+        let length = digits.bytes().take_while(|byte| char::from(*byte).is_digit(radix)).count();
+        let character = numbered(u32::from_str_radix(&digits[..length], radix).ok()?)?;
+        return Some((character, before + length));
+    }
+    let length = text.bytes().take_while(u8::is_ascii_alphanumeric).count();
+    let name = &text[..length];
+    let latin = |name: &str| {
+        let at = LATIN_1.iter().position(|known| *known == name)?;
+        u8::try_from(at).ok().map(|at| char::from(0xa0 + at))
+    };
+    let old = |name: &str| latin(name).or_else(|| BASIC.iter().find(|(n, _)| *n == name).map(|(_, c)| *c));
+    if text[length..].starts_with(';')
+        && let Some(character) = old(name).or_else(|| NAMED.iter().find(|(n, _)| *n == name).map(|(_, c)| *c))
+    {
+        return Some((character, length));
+    }
+    // The oldest names do without a semicolon, also with text right behind them; the longest counts.
+    (2..=length.min(LONGEST)).rev().find_map(|length| old(&name[..length]).map(|character| (character, length)))
+}
+
+/// A numeric reference: pages that say Latin-1 mean Windows-1252, and 0 is no character.
+fn numbered(number: u32) -> Option<char> {
+    const WINDOWS: &str = "€\u{81}‚ƒ„…†‡ˆ‰Š‹Œ\u{8d}Ž\u{8f}\u{90}‘’“”•–—˜™š›œ\u{9d}žŸ";
+    match number {
+        0 => Some('\u{fffd}'),
+        0x80..=0x9f => WINDOWS.chars().nth(number as usize - 0x80),
+        _ => char::from_u32(number),
+    }
+}
+
+/// Names from before HTML 4 beside those of Latin-1.
+const BASIC: [(&str, char); 8] =
+    [("amp", '&'), ("lt", '<'), ("gt", '>'), ("quot", '"'), ("AMP", '&'), ("LT", '<'), ("GT", '>'), ("QUOT", '"')];
+/// Names that need their semicolon.
+const NAMED: [(&str, char); 11] = [
+    ("apos", '\''),
+    ("ndash", '–'),
+    ("mdash", '—'),
+    ("lsquo", '‘'),
+    ("rsquo", '’'),
+    ("ldquo", '“'),
+    ("rdquo", '”'),
+    ("bull", '•'),
+    ("hellip", '…'),
+    ("trade", '™'),
+    ("euro", '€'),
+];
+/// The names of U+00A0 to U+00FF.
+#[rustfmt::skip]
+const LATIN_1: [&str; 96] = [
+    "nbsp", "iexcl", "cent", "pound", "curren", "yen", "brvbar", "sect", "uml", "copy", "ordf", "laquo", "not", "shy",
+    "reg", "macr", "deg", "plusmn", "sup2", "sup3", "acute", "micro", "para", "middot", "cedil", "sup1", "ordm",
+    "raquo", "frac14", "frac12", "frac34", "iquest", "Agrave", "Aacute", "Acirc", "Atilde", "Auml", "Aring", "AElig",
+    "Ccedil", "Egrave", "Eacute", "Ecirc", "Euml", "Igrave", "Iacute", "Icirc", "Iuml", "ETH", "Ntilde", "Ograve",
+    "Oacute", "Ocirc", "Otilde", "Ouml", "times", "Oslash", "Ugrave", "Uacute", "Ucirc", "Uuml", "Yacute", "THORN",
+    "szlig", "agrave", "aacute", "acirc", "atilde", "auml", "aring", "aelig", "ccedil", "egrave", "eacute", "ecirc",
+    "euml", "igrave", "iacute", "icirc", "iuml", "eth", "ntilde", "ograve", "oacute", "ocirc", "otilde", "ouml",
+    "divide", "oslash", "ugrave", "uacute", "ucirc", "uuml", "yacute", "thorn", "yuml",
+];
+/// The length of the longest of them.
+const LONGEST: usize = 6;
 
 #[cfg(test)]
 mod tests {
@@ -439,6 +487,8 @@ mod tests {
         }
         assert_eq!(told(r#"{"Errors":[{"code":"404"}]}"#).quirk, Id::Scim11Error);
         assert_eq!(told(r#""text""#).quirk, Id::ErrorPlainText);
+        assert_eq!(told(r#"{"error":{"message":"x","scimType":"tooMany"}}"#).scim_type.as_deref(), Some("tooMany"));
+        assert_eq!(told(r#"{"error":{"scimType":"tooMany"},"title":"t"}"#).scim_type, None);
         assert_eq!(told(r#"{"message":"x","scimType":"tooMany"}"#).scim_type.as_deref(), Some("tooMany"));
         assert_eq!(
             told(&format!("{{\"message\":\"{}\"}}", "é".repeat(600))).detail.map(|d| d.chars().count()),
@@ -462,6 +512,8 @@ mod tests {
             ("<h1>404</h1>", None),
             (&long, None),
             ("<title", None),
+            ("<title>404 f&uuml;r &copy 1 &eacutex &#150;&#x80 &#0;</title>", Some("404 für © 1 éx –€ \u{fffd}")),
+            ("<title>404 &notx &hellip &ndash &AMP; &#; &#x;</title>", Some("404 ¬x &hellip &ndash & &#; &#x;")),
             ("<title>404 &#xFFFFFFFF; &bogus; &</title>", Some("404 &#xFFFFFFFF; &bogus; &")),
         ] {
             let told = Told::of_text(page, false, StatusCode::NOT_FOUND);

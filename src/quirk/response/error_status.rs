@@ -91,8 +91,9 @@ quirk! {
     };
 }
 
-/// Makes the `status` of an Error the text of the HTTP status.
-pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, error: Node, http: StatusCode) {
+/// Makes the `status` of an Error the text of the HTTP status. That was another when it was `sent` where
+/// `conflict-status` has changed it; an Error that agreed with either does not contradict.
+pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, error: Node, sent: StatusCode, http: StatusCode) {
     let Some(node) = doc.get(error, name::STATUS) else {
         let collides = doc.find(error, "status").is_some();
         if !collides && cx.may(Id::ErrorStatusMissing, || format!("{}/status", doc.pointer(error))) {
@@ -113,10 +114,11 @@ pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, error: Node, http: StatusC
         return;
     };
     let is_number = doc.kind(node) == Kind::Number;
-    let agrees = match text.parse::<f64>() {
-        Ok(said) if is_number => said == f64::from(http.as_u16()),
-        _ => text == http.as_str(),
+    let is = |status: StatusCode| match text.parse::<f64>() {
+        Ok(said) if is_number => said == f64::from(status.as_u16()),
+        _ => text == status.as_str(),
     };
+    let agrees = is(http) || is(sent);
     if is_number && cx.may(Id::ErrorStatusNumber, || doc.pointer(node)) {
         doc.set_string(node, if agrees { http.as_str() } else { &text });
     }

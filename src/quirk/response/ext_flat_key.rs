@@ -6,7 +6,7 @@ use super::{password_echo, schemas_extension_missing::MOST};
 use crate::{
     json::{Doc, Kind, Node},
     quirk::{Cx, Id, quirk},
-    scim::{ResourceType, Type, name, path::is_attr_name, urn},
+    scim::{ResourceType, name, path::is_attr_name, urn},
 };
 
 quirk! {
@@ -62,8 +62,8 @@ pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, resource: Node, kind: &Res
             continue;
         }
         let Some((schema, attr)) = cut(cx, &listed, &key) else { continue };
-        if !is_attr_name(attr) || doc.kind(member) == Kind::Object && !is_known_complex(kind, &schema, attr) {
-            continue; // an object may be an extension of its own
+        if !is_attr_name(attr) {
+            continue;
         }
         let target = Target::of(doc, resource, kind, &schema);
         let taken = match target {
@@ -145,15 +145,6 @@ fn cut<'k>(cx: &Cx<'_>, listed: &[String], key: &'k str) -> Option<(String, &'k 
         key[..urn.len()].eq_ignore_ascii_case(urn).then(|| (urn.clone(), rest))
     });
     known.into_iter().chain(listed).max_by_key(|(urn, _)| urn.len()).filter(|(_, rest)| !rest.is_empty())
-}
-
-fn is_known_complex(kind: &ResourceType, schema: &str, attr: &str) -> bool {
-    let attrs = if schema.eq_ignore_ascii_case(&kind.urn) {
-        Some(&kind.attrs)
-    } else {
-        kind.attrs.find(schema).map(|extension| &extension.sub)
-    };
-    attrs.and_then(|attrs| attrs.find(attr)).is_some_and(|attr| attr.kind == Type::Complex)
 }
 
 fn listed_urns(doc: &Doc<'_>, resource: Node) -> Vec<String> {

@@ -16,7 +16,9 @@ quirk! {
     /// a filter of one `eq` on a known attribute; letter case counts as the schema says (`userName`, `displayName` and
     /// `emails.value` fold it, `id` and `externalId` do not), and of several values one equal one is enough. Only on a
     /// whole answer: `startIndex` 1, `totalResults` the number returned, no cursor. And only if at least one resource
-    /// carries the attribute; those without it are then no match. Opt-in, because it hides that the app cannot filter.
+    /// carries the attribute; those without it are then no match. Fully qualified keys and those of SCIM 1.1 count as the
+    /// attribute they name. Where one resource has it under keys that differ in letter case alone, or under spellings that
+    /// disagree, nothing is dropped. A bare resource that does not satisfy the filter is left. Opt-in, because it hides that the app cannot filter.
     /// RFC 7644 3.4.2.2.
     ///
     /// ```scim
@@ -57,6 +59,12 @@ pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, resources: Node, lookup: &
     let verdicts: Vec<(Node, Verdict)> =
         doc.children(resources).map(|resource| (resource, lookup.judge(doc, resource))).collect();
     if verdicts.iter().all(|(_, verdict)| *verdict == Verdict::Absent) {
+        return false;
+    }
+    if verdicts.iter().any(|(_, verdict)| *verdict == Verdict::Unclear) {
+        if let Some((other, _)) = verdicts.iter().find(|(_, verdict)| *verdict == Verdict::Other) {
+            cx.report(Id::FilterIgnored, || doc.pointer(*other));
+        }
         return false;
     }
     let mut dropped = false;

@@ -3,7 +3,6 @@
 use super::{
     discovery, discovery_schemas, filter_ignored, list_bare, list_counts, list_key_case, list_schemas_missing,
     lookup::{Lookup, Verdict},
-    password_echo,
     query::Place,
     scim11_translate,
     walk::{self, Env},
@@ -11,13 +10,14 @@ use super::{
 use crate::{
     json::{Doc, Kind, Node},
     quirk::{Cx, Direction, Id, Mode},
-    scim::{Attrs, name, urn},
+    scim::{ResourceType, name, urn},
 };
 
 /// Whether an object that answers a query is a list.
 pub(crate) fn is_list(doc: &Doc<'_>, object: Node, place: Place<'_>) -> bool {
-    doc.get(object, name::RESOURCES).is_some()
-        || doc.get(object, name::TOTAL_RESULTS).is_some()
+    let has = |member| doc.get(object, member).is_some_and(|node| doc.kind(node) != Kind::Null);
+    has(name::RESOURCES)
+        || has(name::TOTAL_RESULTS)
         || list_schemas_missing::names(doc, object, name::SCHEMAS, urn::LIST_RESPONSE)
         || discovery::items(doc, object, place).is_some()
 }
@@ -54,27 +54,22 @@ pub(crate) fn bare_array(cx: &mut Cx<'_>, doc: &mut Doc<'_>, array: Node, env: E
     let resources: Vec<Node> = doc.children(array).collect();
     let is_sound = list_bare::is_whole(env.ask, resources.len())
         && resources.iter().all(|&item| doc.kind(item) == Kind::Object)
-        && !contradicts(cx, doc, &resources, env);
-    if is_sound {
-        if cx.may(quirk, || doc.pointer(array)) {
-            finish(cx, doc, array, env);
+        && !contradicts(cx, doc, &resources, env, true);
+    if !is_sound {
+        cx.report(quirk, || doc.pointer(array));
+    } else if cx.may(quirk, || doc.pointer(array)) {
+        if let Some(lookup) = lookup(cx, env) {
+            filter_ignored::fix(cx, doc, array, &lookup);
         }
-        return;
-    }
-    cx.report(quirk, || doc.pointer(array));
-    if env.ask.place.kind().is_some() {
-        for resource in resources.into_iter().filter(|&item| doc.kind(item) == Kind::Object).collect::<Vec<_>>() {
-            password_echo::strip(cx, doc, resource);
-        }
+        finish(cx, doc, array, env);
     }
 }
 
 /// Repairs a bare resource where a filter was asked.
 pub(crate) fn bare_object(cx: &mut Cx<'_>, doc: &mut Doc<'_>, resource: Node, env: Env<'_>) {
-    let is_sound = env.ask.is_from_the_start() && !contradicts(cx, doc, &[resource], env);
+    let is_sound = env.ask.is_from_the_start() && !contradicts(cx, doc, &[resource], env, false);
     if !is_sound {
         cx.report(Id::ListSingleObject, || doc.pointer(resource));
-        password_echo::strip(cx, doc, resource);
     } else if cx.may(Id::ListSingleObject, || doc.pointer(resource)) {
         let array = doc.wrap_in_array(resource);
         finish(cx, doc, array, env);
@@ -82,9 +77,6 @@ pub(crate) fn bare_object(cx: &mut Cx<'_>, doc: &mut Doc<'_>, resource: Node, en
 }
 
 fn finish(cx: &mut Cx<'_>, doc: &mut Doc<'_>, array: Node, env: Env<'_>) {
-    if let Some(lookup) = lookup(cx, env) {
-        filter_ignored::fix(cx, doc, array, &lookup);
-    }
     items(cx, doc, array, env);
     list_bare::wrap(doc, array);
 }
@@ -105,25 +97,28 @@ fn items(cx: &mut Cx<'_>, doc: &mut Doc<'_>, resources: Node, env: Env<'_>) {
 /// The filter that was asked, if its outcome can be told. At the base the attribute of either type is meant.
 fn lookup(cx: &Cx<'_>, env: Env<'_>) -> Option<Lookup> {
     let filter = env.ask.filter.as_deref()?;
-    let attrs = |endpoint: &str| cx.plan.registry().resource_type(endpoint).map(|kind| &kind.attrs);
-    let of = |attrs: Option<&Attrs>| Lookup::of(filter, attrs?);
+    let core = |kind: &ResourceType| if *kind.urn == *urn::GROUP { urn::GROUP } else { urn::USER };
+    let of = |endpoint: &str| {
+        let kind = cx.plan.registry().resource_type(endpoint)?;
+        Lookup::of(filter, &kind.attrs, &[urn::USER, urn::GROUP])
+    };
     match env.ask.place {
-        Place::Collection(kind) => Lookup::of(filter, &kind.attrs),
-        Place::Root => of(attrs("Users")).or_else(|| of(attrs("Groups"))),
+        Place::Collection(kind) => Lookup::of(filter, &kind.attrs, &[core(kind)]),
+        Place::Root => of("Users").or_else(|| of("Groups")),
         _ => None,
     }
 }
 
-/// Whether the app has ignored the filter and nothing is done about that.
-fn contradicts(cx: &mut Cx<'_>, doc: &Doc<'_>, resources: &[Node], env: Env<'_>) -> bool {
-    if cx.fixes(Id::FilterIgnored) {
-        return false;
-    }
+/// Whether bare resources are not to be put into a list, since the app has ignored the filter, or may have.
+fn contradicts(cx: &mut Cx<'_>, doc: &Doc<'_>, resources: &[Node], env: Env<'_>, is_array: bool) -> bool {
     let Some(lookup) = lookup(cx, env) else { return false };
-    let is_other = |resource: &Node| lookup.judge(doc, *resource) == Verdict::Other;
-    let other = resources.iter().find(|resource| is_other(resource));
-    if let Some(resource) = other {
-        cx.report(Id::FilterIgnored, || doc.pointer(*resource));
+    let said: Vec<Verdict> = resources.iter().map(|&resource| lookup.judge(doc, resource)).collect();
+    let other = said.iter().position(|said| *said == Verdict::Other).map(|at| resources[at]);
+    let is_unclear = said.contains(&Verdict::Unclear);
+    // An array can lose what was not asked for; an object is the app's only answer.
+    let drops = cx.fixes(Id::FilterIgnored) && !is_unclear && is_array;
+    if let Some(resource) = other.filter(|_| !drops) {
+        cx.report(Id::FilterIgnored, || doc.pointer(resource));
     }
-    other.is_some()
+    is_unclear || other.is_some() && !drops
 }

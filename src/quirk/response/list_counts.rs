@@ -57,7 +57,7 @@ quirk! {
     /// nor a `startIndex` above 1, and a stated `itemsPerPage` is not just the number returned; or the request is a
     /// lookup (one `eq`) from the start, and fewer than `count` came back. A short page proves nothing (RFC 7644
     /// 3.4.2.4), and an invented total would end an import early: there it is only counted. Nothing is filled in where
-    /// cursors are used (RFC 9865). After `.search` the request is not known, so only `itemsPerPage` is filled in.
+    /// cursors are used (RFC 9865), or where neither `Resources` nor `totalResults` is there. After `.search` the request is not known, so only `itemsPerPage` is filled in.
     ///
     /// ```scim
     /// 200 to GET /Groups
@@ -198,6 +198,12 @@ pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, list: Node, ask: &Ask<'_>)
     }
     let Some(returned) = returned(doc, list) else { return };
     let cursor = ask.cursor || has_cursor(doc, list);
+    if says_nothing(doc, list) {
+        if !cursor {
+            cx.report(Id::ListCountsMissing, || format!("{}/totalResults", doc.pointer(list)));
+        }
+        return;
+    }
     // The page size that was stated tells whether this is all, so it is read before it is mended.
     let whole = is_whole(doc, list, ask, returned) && !cursor;
     first_index(cx, doc, list, ask, cursor);
@@ -242,6 +248,13 @@ fn returned(doc: &Doc<'_>, list: Node) -> Option<u64> {
         Some((Kind::Array, resources)) => u64::try_from(doc.len(resources)).ok(),
         Some(_) => None,
     }
+}
+
+/// Whether a list holds neither resources nor their number: to take that for "nothing matches" would be a guess.
+fn says_nothing(doc: &Doc<'_>, list: Node) -> bool {
+    let is_absent =
+        |member, key: &str| doc.get(list, member).map_or(doc.find(list, key).is_none(), |n| doc.kind(n) == Kind::Null);
+    is_absent(name::RESOURCES, "Resources") && is_absent(name::TOTAL_RESULTS, "totalResults")
 }
 
 fn has_cursor(doc: &Doc<'_>, list: Node) -> bool {

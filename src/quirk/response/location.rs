@@ -15,7 +15,7 @@ quirk! {
     ///
     /// A 201 must carry both (RFC 7644 3.3). Some clients use `meta.location` for every later call.
     ///
-    /// Each fills the other. Where both are missing, the URI is base URL, endpoint and `id` as one percent-encoded
+    /// Each fills the other, unless it is a relative reference. Where both are missing, the URI is base URL, endpoint and `id` as one percent-encoded
     /// segment. Only on a 201; a `meta` that is not there at all is a matter of `meta-missing`. The header is filled
     /// also when the request limits the attributes, `meta` is not.
     ///
@@ -212,6 +212,13 @@ fn is_relative(reference: &str) -> bool {
     !reference.is_empty() && !reference.starts_with("//") && !reference.starts_with(['?', '#']) && !start.contains(':')
 }
 
+/// Whether a reference begins with a scheme (RFC 3986 3.1); others mean nothing in another place.
+pub(crate) fn is_absolute(reference: &str) -> bool {
+    let scheme = reference.split_once(':').map_or("", |(scheme, _)| scheme);
+    scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+}
+
 /// RFC 3986 5.2.4
 fn without_dots(path: &str) -> String {
     let mut out: Vec<&str> = Vec::new();
@@ -318,7 +325,17 @@ impl Subject<'_> {
         let stated = place.and_then(|place| doc.string(place).map(Cow::into_owned)).filter(|text| !text.is_empty());
         match (header_text, stated) {
             (Some(header), Some(stated)) => self.agree(cx, doc, header, &stated, place),
-            (header, stated) if self.created => self.fill(cx, doc, header, stated.as_deref(), meta),
+            (header, stated) if self.created => {
+                let new = self.fill(cx, doc, header, stated.as_deref(), meta);
+                // What was filled from a foreign address is rebuilt like any other.
+                let place = meta.and_then(|meta| doc.get(meta, name::LOCATION));
+                let stated = place.and_then(|place| doc.string(place).map(Cow::into_owned));
+                let header = new.as_deref().or(header);
+                match (header, stated.filter(|text| !text.is_empty())) {
+                    (Some(header), Some(stated)) => self.agree(cx, doc, header, &stated, place).or(new),
+                    _ => new,
+                }
+            }
             _ => None,
         }
     }
@@ -336,6 +353,10 @@ impl Subject<'_> {
             (None, Some(text)) => (*text).to_owned(),
             (None, None) => self.uri(doc)?,
         };
+        if !is_absolute(&uri) {
+            cx.report(Id::LocationMissing, header);
+            return None;
+        }
         let usable = HeaderValue::from_str(&uri).is_ok();
         let new = (header_text.is_none() && usable && cx.may(Id::LocationMissing, header)).then(|| uri.clone());
         let Some(meta) = meta.filter(|_| stated.is_none() && self.fills_meta) else { return new };
@@ -400,7 +421,7 @@ impl Subject<'_> {
                 cx.findings.note(Id::LocationMismatch, true, header);
                 Self::set(doc, place, uri)
             }
-            (Mode::Off, _) if !differ => None,
+            _ if !differ => None,
             _ => {
                 cx.report(Id::LocationMismatch, header);
                 None

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::scim11_translate;
 use crate::{
     json::{Doc, Kind, Node},
     scim::{
@@ -16,12 +17,34 @@ use crate::{
 /// A filter of one `eq` whose outcome can be told from a resource.
 #[derive(Debug)]
 pub(crate) struct Lookup {
-    /// The extension, or 0.
-    extension: u16,
-    attr: u16,
-    /// The sub-attribute, or 0.
-    sub: u16,
+    /// The schemas that the attribute stands under, as keys spell them.
+    schemas: Vec<String>,
+    /// Whether it is one of the core schema, so that it stands at the top.
+    core: bool,
+    attr: Leaf,
+    /// The sub-attribute.
+    sub: Option<Leaf>,
     want: Want,
+}
+
+/// A name as number and text: keys that collide have no number.
+#[derive(Debug)]
+struct Leaf {
+    number: u16,
+    text: String,
+}
+
+impl Leaf {
+    fn of(attr: &Attr) -> Self {
+        Self { number: attr.name, text: attr.canonical.to_string() }
+    }
+
+    fn names(&self, doc: &Doc<'_>, member: Node) -> bool {
+        match doc.name(member) {
+            0 => doc.collides(member) && doc.key(member).eq_ignore_ascii_case(&self.text),
+            number => number == self.number,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -42,29 +65,69 @@ pub(crate) enum Verdict {
     Match,
     /// All of its values differ.
     Other,
+    /// It carries the attribute under keys that collide, or under spellings that disagree: readers will differ.
+    Unclear,
 }
 
 impl Lookup {
-    /// The lookup in a filter's text, for resources with these attributes.
-    pub(crate) fn of(filter: &str, attrs: &Attrs) -> Option<Self> {
+    /// The lookup in a filter's text, for resources with these attributes and one of these core schemas.
+    pub(crate) fn of(filter: &str, attrs: &Attrs, core: &[&str]) -> Option<Self> {
         let filter = Filter::parse(filter, Syntax::Lenient).ok()?;
         let (path, value) = filter.single_eq()?;
         let (extension, attr) = resolve(path, attrs)?;
         let (sub, leaf) = match &path.sub {
-            Some(sub) => attr.sub.find(sub).map(|sub| (sub.name, sub))?,
-            None if attr.kind == Type::Complex => attr.sub.get(name::VALUE).map(|sub| (sub.name, sub))?,
-            None => (0, attr),
+            Some(sub) => attr.sub.find(sub).map(|sub| (Some(Leaf::of(sub)), sub))?,
+            None if attr.kind == Type::Complex => attr.sub.get(name::VALUE).map(|sub| (Some(Leaf::of(sub)), sub))?,
+            None => (None, attr),
         };
-        Some(Self { extension, attr: attr.name, sub, want: want(leaf, value)? })
+        let schemas: Vec<&str> = match extension {
+            None => core.iter().copied().chain([scim11_translate::CORE]).collect(),
+            Some(extension) if extension.name == name::ENTERPRISE_USER => {
+                vec![urn::ENTERPRISE_USER, scim11_translate::ENTERPRISE]
+            }
+            Some(extension) => vec![&extension.canonical],
+        };
+        let schemas = schemas.into_iter().map(str::to_owned).collect();
+        Some(Self { schemas, core: extension.is_none(), attr: Leaf::of(attr), sub, want: want(leaf, value)? })
     }
 
-    /// What a resource says.
+    /// What a resource says, in whatever spelling: the repairs that come later nest flat keys and rename old ones.
     pub(crate) fn judge(&self, doc: &Doc<'_>, resource: Node) -> Verdict {
-        let holder = match self.extension {
-            0 => Some(resource),
-            extension => doc.get(resource, extension),
-        };
-        let Some(value) = holder.and_then(|holder| doc.get(holder, self.attr)) else { return Verdict::Absent };
+        let mut said = Verdict::Absent;
+        for member in doc.children(resource) {
+            if self.core && self.attr.names(doc, member) {
+                said = agree(said, unless_colliding(doc, member, self.values(doc, member)));
+                continue;
+            }
+            let key = doc.key(member);
+            let Some(rest) = self.behind_schema(&key) else { continue };
+            if rest.is_empty() {
+                for inner in doc.children(member).filter(|&inner| self.attr.names(doc, inner)) {
+                    said = agree(said, unless_colliding(doc, inner, self.values(doc, inner)));
+                }
+            } else if let Some(rest) = strip(&rest[1..], &self.attr.text) {
+                match (rest.strip_prefix('.'), &self.sub) {
+                    (None, _) if rest.is_empty() => {
+                        said = agree(said, unless_colliding(doc, member, self.values(doc, member)));
+                    }
+                    (Some(rest), Some(sub)) if rest.eq_ignore_ascii_case(&sub.text) => {
+                        said = agree(said, self.leaf(doc, member));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        said
+    }
+
+    /// What stands in a key behind the schema, with its separator.
+    fn behind_schema<'k>(&self, key: &'k str) -> Option<&'k str> {
+        let rest = self.schemas.iter().find_map(|schema| strip(key, schema))?;
+        (rest.is_empty() || rest.starts_with([':', '.'])).then_some(rest)
+    }
+
+    /// What a value, or the elements of a list, say.
+    fn values(&self, doc: &Doc<'_>, value: Node) -> Verdict {
         match doc.kind(value) {
             Kind::Array => doc.children(value).fold(Verdict::Absent, |sum, item| better(sum, self.value(doc, item))),
             _ => self.value(doc, value),
@@ -73,37 +136,66 @@ impl Lookup {
 
     /// What one value, or one element of a list, says.
     fn value(&self, doc: &Doc<'_>, value: Node) -> Verdict {
-        let leaf = match (self.sub, doc.kind(value)) {
-            (_, Kind::Null) => return Verdict::Absent,
-            (0, _) => value,
-            (sub, Kind::Object) => match doc.get(value, sub) {
-                Some(leaf) if doc.kind(leaf) != Kind::Null => leaf,
-                _ => return Verdict::Absent,
-            },
-            (name::VALUE, _) => value,
-            _ => return Verdict::Other,
-        };
-        if self.want.is(doc, leaf) { Verdict::Match } else { Verdict::Other }
+        let Some(sub) = &self.sub else { return self.leaf(doc, value) };
+        match doc.kind(value) {
+            Kind::Object => {
+                let has_value = doc.get(value, name::VALUE).is_some();
+                // SCIM 1.1 calls the manager's `value` so.
+                let is_old = |member| sub.number == name::VALUE && !has_value && doc.name(member) == name::MANAGER_ID;
+                let leaves = doc.children(value).filter(|&member| sub.names(doc, member) || is_old(member));
+                leaves.fold(Verdict::Absent, |sum, leaf| agree(sum, unless_colliding(doc, leaf, self.leaf(doc, leaf))))
+            }
+            Kind::Null => Verdict::Absent,
+            _ if sub.number == name::VALUE => self.leaf(doc, value),
+            _ => Verdict::Other,
+        }
+    }
+
+    fn leaf(&self, doc: &Doc<'_>, leaf: Node) -> Verdict {
+        match doc.kind(leaf) {
+            Kind::Null => Verdict::Absent,
+            _ if self.want.is(doc, leaf) => Verdict::Match,
+            _ => Verdict::Other,
+        }
     }
 }
 
+fn strip<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
+    text.get(..prefix.len())?.eq_ignore_ascii_case(prefix).then(|| &text[prefix.len()..])
+}
+
+/// A value under a key that collides tells nothing.
+fn unless_colliding(doc: &Doc<'_>, member: Node, said: Verdict) -> Verdict {
+    if doc.collides(member) { Verdict::Unclear } else { said }
+}
+
+/// Elements of a list: one equal value is enough.
 fn better(a: Verdict, b: Verdict) -> Verdict {
+    [Verdict::Match, Verdict::Unclear, Verdict::Other]
+        .into_iter()
+        .find(|v| [a, b].contains(v))
+        .unwrap_or(Verdict::Absent)
+}
+
+/// Spellings of one attribute: they have to say the same.
+fn agree(a: Verdict, b: Verdict) -> Verdict {
     match (a, b) {
-        (Verdict::Match, _) | (_, Verdict::Match) => Verdict::Match,
-        (Verdict::Other, _) | (_, Verdict::Other) => Verdict::Other,
-        _ => Verdict::Absent,
+        (Verdict::Absent, said) | (said, Verdict::Absent) => said,
+        (a, b) if a == b => a,
+        _ => Verdict::Unclear,
     }
 }
 
-fn resolve<'a>(path: &AttrPath<'_>, attrs: &'a Attrs) -> Option<(u16, &'a Attr)> {
+/// The extension, if it is one, and the attribute.
+fn resolve<'a>(path: &AttrPath<'_>, attrs: &'a Attrs) -> Option<(Option<&'a Attr>, &'a Attr)> {
     match path.urn.as_deref() {
-        None => attrs.find(&path.attr).map(|attr| (0, attr)),
+        None => attrs.find(&path.attr).map(|attr| (None, attr)),
         Some(urn) if [urn::USER, urn::GROUP].iter().any(|core| core.eq_ignore_ascii_case(urn)) => {
-            attrs.find(&path.attr).map(|attr| (0, attr))
+            attrs.find(&path.attr).map(|attr| (None, attr))
         }
         Some(urn) => {
             let extension = attrs.find(urn)?;
-            extension.sub.find(&path.attr).map(|attr| (extension.name, attr))
+            extension.sub.find(&path.attr).map(|attr| (Some(extension), attr))
         }
     }
 }
@@ -168,7 +260,8 @@ mod tests {
             "name":{"familyName":"L"},"title":null,"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"value":"9"}},
             "meta":{"created":"2020-01-01T00:00:00Z"}}"#;
         let doc = Doc::parse(body, registry.names(), Duplicates::CaseKept).expect("valid");
-        let judge = |filter: &str| Lookup::of(filter, &user.attrs).map(|lookup| lookup.judge(&doc, doc.root()));
+        let judge =
+            |filter: &str| Lookup::of(filter, &user.attrs, &[urn::USER]).map(|lookup| lookup.judge(&doc, doc.root()));
         for (filter, verdict) in [
             (r#"userName eq "ADA""#, Some(Verdict::Match)),
             (r#"USERNAME Eq "bob""#, Some(Verdict::Other)),
@@ -192,6 +285,44 @@ mod tests {
             (r#"emails[type eq "work"]"#, None),
         ] {
             assert_eq!(judge(filter), verdict, "{filter}");
+        }
+    }
+
+    #[test]
+    fn every_spelling_of_the_attribute_counts() {
+        let registry = Registry::rfc();
+        let user = registry.resource_type("Users").expect("User");
+        let enterprise = urn::ENTERPRISE_USER;
+        let department = format!(r#"{enterprise}:department eq "d""#);
+        let manager = format!(r#"{enterprise}:manager eq "9""#);
+        let name = r#"userName eq "a""#;
+        for (filter, body, verdict) in [
+            (name, r#"{"urn:ietf:params:scim:schemas:core:2.0:User:userName":"A"}"#, Verdict::Match),
+            (name, r#"{"urn:ietf:params:scim:schemas:core:2.0:user:UserName":"b"}"#, Verdict::Other),
+            (name, r#"{"urn:ietf:params:scim:schemas:core:2.0:User":{"userName":"a"}}"#, Verdict::Match),
+            (name, r#"{"urn:scim:schemas:core:1.0:userName":"b"}"#, Verdict::Other),
+            (name, r#"{"urn:ietf:params:scim:schemas:core:2.0:User:userNames":"b"}"#, Verdict::Absent),
+            (name, r#"{"urn:acme:userName":"b"}"#, Verdict::Absent),
+            (name, r#"{"UserName":"a","username":"b"}"#, Verdict::Unclear),
+            (name, r#"{"UserName":"b","username":"c"}"#, Verdict::Unclear),
+            (name, r#"{"userName":"a","urn:ietf:params:scim:schemas:core:2.0:User:userName":"b"}"#, Verdict::Unclear),
+            (r#"emails.value eq "a""#, r#"{"emails":[{"value":"b","Value":"a"}]}"#, Verdict::Unclear),
+            (
+                r#"name.familyName eq "a""#,
+                r#"{"urn:ietf:params:scim:schemas:core:2.0:User:name.familyName":"a"}"#,
+                Verdict::Match,
+            ),
+            (&department, r#"{"urn:scim:schemas:extension:enterprise:1.0":{"department":"D"}}"#, Verdict::Match),
+            (&department, r#"{"urn:scim:schemas:extension:enterprise:1.0:department":"e"}"#, Verdict::Other),
+            (
+                &manager,
+                r#"{"urn:scim:schemas:extension:enterprise:1.0":{"manager":{"managerId":"9"}}}"#,
+                Verdict::Match,
+            ),
+        ] {
+            let doc = Doc::parse(body, registry.names(), Duplicates::CaseKept).expect("valid");
+            let lookup = Lookup::of(filter, &user.attrs, &[urn::USER]).expect("a lookup");
+            assert_eq!(lookup.judge(&doc, doc.root()), verdict, "{filter} {body}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the request asked for, as far as its answer is judged by it: read once from the target.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use crate::scim::{
     Registry, ResourceType,
@@ -70,6 +70,14 @@ impl<'r> Place<'r> {
         }
     }
 
+    /// Whether what stands here describes the service.
+    pub(crate) fn is_discovery(self) -> bool {
+        matches!(
+            self,
+            Self::Schemas | Self::Schema | Self::ResourceTypes | Self::ResourceType | Self::ServiceProviderConfig
+        )
+    }
+
     /// The resource type that everything here has.
     pub(crate) fn kind(self) -> Option<&'r ResourceType> {
         match self {
@@ -96,9 +104,9 @@ pub(crate) struct Ask<'r> {
     /// Whether paging cannot be known: `.search`, a number that is none, a parameter twice.
     pub(crate) unclear: bool,
     /// `attributes`
-    pub(crate) attributes: Vec<Selected>,
+    pub(crate) attributes: Selection,
     /// `excludedAttributes`
-    pub(crate) excluded: Vec<Selected>,
+    pub(crate) excluded: Selection,
 }
 
 impl<'r> Ask<'r> {
@@ -113,8 +121,8 @@ impl<'r> Ask<'r> {
             start: None,
             cursor: false,
             unclear: matches!(place, Place::Search(_)),
-            attributes: Vec::new(),
-            excluded: Vec::new(),
+            attributes: Selection::default(),
+            excluded: Selection::default(),
         };
         let mut seen = [false; 2];
         for pair in query.split('&') {
@@ -122,7 +130,7 @@ impl<'r> Ask<'r> {
             let (name, value) = (unescape(name), unescape(value));
             let is = |known: &str| name.eq_ignore_ascii_case(known);
             if is("filter") {
-                ask.filter = Some(value.into_owned());
+                ask.filter = Some(value.into_owned()).filter(|filter| !filter.trim().is_empty());
             } else if is("count") {
                 ask.count = ask.number(&value, &mut seen[0]);
             } else if is("startIndex") {
@@ -130,9 +138,9 @@ impl<'r> Ask<'r> {
             } else if is("cursor") {
                 ask.cursor = true;
             } else if is("attributes") {
-                ask.attributes.extend(Selected::list(&value));
+                ask.attributes.add(&value);
             } else if is("excludedAttributes") {
-                ask.excluded.extend(Selected::list(&value));
+                ask.excluded.add(&value);
             }
         }
         ask
@@ -160,9 +168,10 @@ impl<'r> Ask<'r> {
         !self.unclear && !self.cursor && self.first() == 1 && self.count != Some(0)
     }
 
-    /// Whether the client limits the attributes so that `name` is not to be added.
-    pub(crate) fn keeps_out(&self, name: &str) -> bool {
-        !self.attributes.is_empty() || self.excluded.iter().any(|selected| selected.names(name))
+    /// Whether the client limits the attributes so that `name`, in lower case, is not to be added to a resource with
+    /// this core schema.
+    pub(crate) fn keeps_out(&self, core: &str, name: &str) -> bool {
+        !self.attributes.is_empty() || self.excluded.of(core).inner.contains_key(name)
     }
 
     /// Whether the client limits attributes at all.
@@ -171,42 +180,78 @@ impl<'r> Ask<'r> {
     }
 }
 
-/// One entry of `attributes` or `excludedAttributes`.
-///
-/// A URN alone and a URN with an attribute read alike, so both readings are kept and the resource's keys decide.
-#[derive(Debug)]
-pub(crate) struct Selected {
-    /// The whole entry: an attribute, or the key of an extension.
-    pub(crate) whole: String,
-    /// The schema before the last colon, unless it is a core schema.
-    pub(crate) extension: Option<String>,
-    /// The attribute.
-    pub(crate) attr: String,
-    /// The sub-attribute.
-    pub(crate) sub: Option<String>,
+/// What `attributes` or `excludedAttributes` names, for users and for groups: an entry behind the core URN of the one
+/// is not about the other.
+#[derive(Debug, Default)]
+pub(crate) struct Selection {
+    user: Pick,
+    group: Pick,
+    any: bool,
 }
 
-impl Selected {
-    fn list(value: &str) -> impl Iterator<Item = Self> {
-        value.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(Self::of)
-    }
+/// Part of a selection: what is named in an object. Keys are looked up, since neither entries nor members are few.
+#[derive(Debug, Default)]
+pub(crate) struct Pick {
+    /// Whether all of it is named.
+    pub(crate) whole: bool,
+    /// Its members that are named, or named in part, in lower case.
+    pub(crate) inner: HashMap<String, Pick>,
+    /// Whether an entry could not be read, so that there may be more to it.
+    pub(crate) unclear: bool,
+}
 
-    fn of(entry: &str) -> Self {
-        let Ok(AttrPath { urn, attr, sub }) = AttrPath::parse(entry) else {
-            return Self { whole: entry.to_owned(), extension: None, attr: entry.to_owned(), sub: None };
-        };
-        let core = |urn: &str| [urn::USER, urn::GROUP].iter().any(|core| core.eq_ignore_ascii_case(urn));
-        Self {
-            whole: entry.to_owned(),
-            extension: urn.filter(|urn| !core(urn)).map(Cow::into_owned),
-            attr: attr.into_owned(),
-            sub: sub.map(Cow::into_owned),
+impl Selection {
+    fn add(&mut self, value: &str) {
+        for entry in value.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+            self.any = true;
+            self.user.add(entry, urn::USER);
+            self.group.add(entry, urn::GROUP);
         }
     }
 
-    /// Whether it is about the core attribute `name`, or a part of it.
-    fn names(&self, name: &str) -> bool {
-        self.extension.is_none() && self.attr.eq_ignore_ascii_case(name)
+    /// Whether nothing was asked.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.any
+    }
+
+    /// What is named in a resource with this core schema.
+    pub(crate) fn of(&self, core: &str) -> &Pick {
+        if core == urn::GROUP { &self.group } else { &self.user }
+    }
+}
+
+impl Pick {
+    fn add(&mut self, entry: &str, core: &str) {
+        let is_core = |text: &str| [urn::USER, urn::GROUP].iter().any(|core| core.eq_ignore_ascii_case(text));
+        let path = AttrPath::parse(entry).ok().filter(|_| !is_core(entry));
+        let Some(AttrPath { urn, attr, sub }) = path else {
+            self.unclear = true;
+            return;
+        };
+        match urn.as_deref() {
+            Some(urn) if is_core(urn) && !urn.eq_ignore_ascii_case(core) => self.unclear = true,
+            // A URN alone and a URN with an attribute read alike, so both readings are kept and the keys decide.
+            Some(urn) if !is_core(urn) => {
+                self.at(entry).whole = true;
+                self.at(urn).at(&attr).mark(sub.as_deref());
+            }
+            Some(_) => {
+                self.at(entry).whole = true;
+                self.at(&attr).mark(sub.as_deref());
+            }
+            None => self.at(&attr).mark(sub.as_deref()),
+        }
+    }
+
+    fn at(&mut self, name: &str) -> &mut Self {
+        self.inner.entry(name.to_ascii_lowercase()).or_default()
+    }
+
+    fn mark(&mut self, sub: Option<&str>) {
+        match sub {
+            Some(sub) => self.at(sub).whole = true,
+            None => self.whole = true,
+        }
     }
 }
 
@@ -251,7 +296,7 @@ mod tests {
             Ask::of("/Users?filter=userName%20eq+%22a%2Bb%22&count=2&startIndex=-1&attributes=id,,meta", &registry);
         assert_eq!(ask.filter.as_deref(), Some("userName eq \"a+b\""));
         assert_eq!((ask.count, ask.first(), ask.unclear, ask.is_lookup()), (Some(2), 1, false, true));
-        assert_eq!(ask.attributes.len(), 2);
+        assert_eq!(ask.attributes.of(urn::USER).inner.len(), 2);
         assert!(Ask::of("/Users?count=x", &registry).unclear);
         assert!(Ask::of("/Users?count=1&count=2", &registry).unclear);
         assert!(Ask::of("/Users/.search", &registry).unclear);
@@ -272,10 +317,22 @@ mod tests {
 
     #[test]
     fn selections_know_their_schema() {
-        let of = Selected::of;
-        assert!(of("urn:ietf:params:scim:schemas:core:2.0:user:META.location").names("meta"));
-        assert!(!of("urn:a:b:meta").names("meta"));
-        let manager = of("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value");
-        assert_eq!(manager.sub.as_deref(), Some("value"));
+        let registry = Registry::rfc();
+        let excluded = |entry: &str| Ask::of(&format!("/Users?excludedAttributes={entry}"), &registry);
+        let core = "urn:ietf:params:scim:schemas:core:2.0";
+        for (entry, keeps_out) in [
+            ("meta".to_owned(), true),
+            (format!("{core}:user:META.location"), true),
+            (format!("{core}:Group:meta"), false),
+            ("urn:a:b:meta".to_owned(), false),
+            (format!("{core}:User"), false),
+        ] {
+            assert_eq!(excluded(&entry).keeps_out(urn::USER, "meta"), keeps_out, "{entry}");
+        }
+        assert!(excluded("emails[type eq \"work\"].value").excluded.of(urn::USER).unclear);
+        let manager = excluded("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value");
+        let extension =
+            &manager.excluded.of(urn::USER).inner["urn:ietf:params:scim:schemas:extension:enterprise:2.0:user"];
+        assert!(!extension.whole && extension.inner["manager"].inner["value"].whole);
     }
 }

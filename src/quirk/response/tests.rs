@@ -120,6 +120,10 @@ impl Case {
     }
 
     fn once(&self) -> Out {
+        self.by(&self.plan())
+    }
+
+    fn by(&self, plan: &Plan) -> Out {
         let asked = Asked {
             method: &self.method,
             target: &self.target,
@@ -129,7 +133,7 @@ impl Case {
             collection_seen: self.seen,
         };
         let status = StatusCode::from_u16(self.status).expect("a status");
-        let repaired = repair(&self.plan(), &asked, &Answer { status, headers: &self.headers, body: &self.body });
+        let repaired = repair(plan, &asked, &Answer { status, headers: &self.headers, body: &self.body });
         let mut headers = self.headers.clone();
         for (name, value) in &repaired.headers {
             match value {
@@ -283,7 +287,124 @@ fn a_bare_resource_is_wrapped_for_a_filter_only() {
         assert!(Case::new(&format!("200 to GET {target}"), user("1")).run().is_unchanged(), "{target}");
     }
     let filtered = "200 to GET /Users?filter=id%20eq%20%222%22";
-    assert_eq!(Case::new(filtered, user("1")).enable("filter-ignored").run().json(), list(&[]));
+    assert!(Case::new(filtered, user("1")).enable("filter-ignored").run().is_unchanged());
+}
+
+#[test]
+fn a_filter_sees_every_spelling() {
+    let core = |name: &str| json!({"schemas": [USER], "id": "1", format!("{USER}:userName"): name, "meta": {}});
+    let old = json!({"schemas": ["urn:scim:schemas:core:1.0"], "id": "1", "urn:scim:schemas:core:1.0:userName": "a", "meta": {}});
+    let filtered = "200 to GET /Users?filter=userName%20eq%20%22a%22";
+    for other in [core("b"), json!({"schemas": [USER], "id": "1", "UserName": "a", "username": "b", "meta": {}})] {
+        for body in [other.clone(), json!([other])] {
+            let out = Case::new(filtered, &body).run();
+            assert!(out.is_unchanged(), "{body}");
+            assert!(out.observed.iter().any(|quirk| quirk.starts_with("list-")), "{body}");
+        }
+    }
+    let wrapped = Case::new(filtered, json!([core("a")])).run().json();
+    assert_eq!(wrapped["Resources"], json!([{"schemas": [USER], "id": "1", "userName": "a", "meta": {}}]));
+    let other = json!({"schemas": [USER], "id": "2", "userName": "b", "meta": {}});
+    for kept in [core("a"), old] {
+        let case = Case::new(filtered, list(&[kept.clone(), other.clone()])).enable("filter-ignored");
+        let out = case.enable("scim11-translate").run();
+        assert_eq!(out.json()["Resources"].as_array().map(Vec::len), Some(1), "{kept}");
+        assert_eq!(out.json()["Resources"][0]["userName"], "a", "{kept}");
+    }
+    let unclear = json!({"schemas": [USER], "id": "1", "UserName": "a", "username": "b", "meta": {}});
+    let case = Case::new(filtered, list(&[unclear, other])).enable("filter-ignored").run();
+    assert!(case.is_unchanged() && case.observed.contains(&"filter-ignored"));
+    assert_eq!(Case::new("204 to GET /Users?filter=", "").run().status, 204);
+    assert_eq!(Case::new("204 to GET /Users?filter=%20", "").run().status, 204);
+}
+
+#[test]
+fn an_answer_that_says_nothing_is_left() {
+    for body in [
+        json!({"schemas": [LIST], "items": [user("1")]}),
+        json!({"schemas": [LIST]}),
+        json!({"schemas": [LIST], "Resources": null}),
+        json!({"schemas": [LIST], "totalResults": null, "Resources": null, "startIndex": 0}),
+    ] {
+        let out = Case::new("200 to GET /Users", &body).run();
+        assert!(out.is_unchanged(), "{body}");
+        assert_eq!(out.observed, ["list-counts-missing"], "{body}");
+    }
+    let out = Case::new(
+        "200 to GET /Users",
+        json!({"schemas": [LIST], "totalResults": 0, "startIndex": 1, "itemsPerPage": 0}),
+    )
+    .run();
+    assert_eq!((out.json(), out.fixed), (list(&[]), vec!["list-resources-null"]));
+    let kind = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:ResourceType"], "name": "User"});
+    let body = json!({"schemas": [LIST], "resource_types": [kind], "Resources": null});
+    let out = Case::new("200 to GET /ResourceTypes", body).run();
+    assert_eq!(out.json(), list(&[kind]));
+    assert_eq!(out.fixed, ["discovery-key", "list-counts-missing"]);
+}
+
+#[test]
+fn passwords_go_wherever_a_resource_can_stand() {
+    let with = || json!({"schemas": [USER], "id": "1", "userName": "a", "PassWord": "secret", "meta": {}});
+    let plain = json!({"id": "1", "password": "secret"});
+    let bulk = |response: Value| {
+        json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkResponse"],
+        "Operations": [{"method": "POST", "status": "201", "response": response}]})
+    };
+    for (start, body) in [
+        ("200 to GET /Users?startIndex=2", json!([with(), plain])),
+        ("200 to POST /.search", json!([plain])),
+        ("200 to POST /.search", list(&[with(), plain.clone()])),
+        ("200 to POST /.search", plain.clone()),
+        ("200 to POST /Users/.search", json!([plain])),
+        ("200 to POST /Users/.search", list(std::slice::from_ref(&plain))),
+        ("200 to GET /Devices", list(std::slice::from_ref(&plain))),
+        ("200 to GET /People", json!([plain])),
+        ("201 to POST /People", plain.clone()),
+        ("200 to GET /Users", json!({"schemas": [LIST], "totalResults": 1, "Resources": with()})),
+        ("200 to GET /Users", json!({"schemas": [LIST], "totalResults": 1, "Resources": [[plain]]})),
+        ("200 to GET /Users", json!({"schemas": [LIST], "totalResults": 1, "items": [with()]})),
+        ("200 to GET /Users/1", json!([plain])),
+        ("200 to GET /Users/1", list(std::slice::from_ref(&plain))),
+        ("201 to POST /Users", json!([plain])),
+        ("200 to PUT /Users/1", list(std::slice::from_ref(&plain))),
+        ("200 to GET /Me", plain.clone()),
+        ("201 to POST /Users", json!({"userName": "a", "password": "secret"})),
+        ("200 to GET /Users/1", json!({"ID": "1", "id": "2", "password": "secret"})),
+        ("200 to POST /Bulk", bulk(with())),
+        ("200 to POST /Bulk", bulk(plain.clone())),
+        ("200 to GET /Users/1", json!({"schemas": [USER], "id": "1", USER: {"password": "secret"}})),
+        ("200 to GET /Users/1", json!({"schemas": [USER], "id": "1", "urn:scim:schemas:core:1.0:password": "secret"})),
+        ("200 to GET /x/y", json!({"data": {"user": with()}})),
+        ("200 to DELETE /Users/1", json!({"success": false, "user": with()})),
+        ("200 to GET /Users?filter=id%20eq%20%221%22", plain.clone()),
+    ] {
+        let out = Case::new(start, &body).run();
+        assert!(!String::from_utf8_lossy(&out.body).contains("secret"), "{start} {body}");
+        assert!(out.fixed.contains(&"password-echo"), "{start} {body}");
+        let mut off = Case::new(start, &body);
+        off.enable.clear();
+        let quirks = ["list-array-bare", "list-single-object"].map(|name| (name.to_owned(), Mode::Observe)).into();
+        let plan = Plan::new(&PlanSettings { quirks, ..PlanSettings::default() }, Idp::Generic);
+        let out = off.by(&plan);
+        assert!(!String::from_utf8_lossy(&out.body).contains("secret"), "{start} {body}");
+        let mut watched = Case::new(start, &body);
+        watched.mode = TenantMode::Observe;
+        let seen = watched.once().repaired.findings.counts().find(|(id, ..)| *id == Id::PasswordEcho).map(|(.., n)| n);
+        assert_eq!(
+            seen,
+            Some(u32::try_from(body.to_string().matches("secret").count()).expect("few")),
+            "{start} {body}"
+        );
+    }
+    let definition = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Schema"], "id": "x", "password": {"name": "password"}});
+    for target in ["/Schemas", "/", "/ResourceTypes"] {
+        let out = Case::new(&format!("200 to GET {target}"), list(std::slice::from_ref(&definition))).run();
+        assert!(out.is_unchanged(), "{target}");
+    }
+    let vendor = json!({"schemas": [USER, "urn:a:b"], "id": "1", "meta": {}, "urn:a:b": {"password": "policy"}});
+    assert!(Case::new("200 to GET /Users/1", vendor).run().is_unchanged());
+    assert!(Case::new("200 to GET /ServiceProviderConfig", json!({"password": 1, "bulk": {}})).run().is_unchanged());
 }
 
 #[test]
@@ -316,8 +437,6 @@ fn counts_are_numbers_of_what_is_there() {
     let all =
         ["list-counts-missing", "list-counts-string", "list-key-case", "list-schemas-missing", "list-startindex-zero"];
     assert_eq!(out.fixed, all);
-    let out = Case::new("200 to GET /Users", json!({"schemas": [LIST], "Resources": null})).run();
-    assert_eq!(out.json(), list(&[]));
     let odd = json!({"schemas": [LIST], "totalResults": "-1", "startIndex": 1, "itemsPerPage": 0, "Resources": {}});
     assert!(Case::new("200 to GET /Users", odd).run().is_unchanged());
     let collision = r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,
@@ -423,6 +542,22 @@ fn errors_get_their_envelope() {
     let mut old = Case::new("400 to GET /Users/1", "");
     old.body = b"Ung\xfcltig".to_vec();
     assert_eq!(old.run().json()["detail"], "Ungültig");
+    for (body, quirk) in [
+        (&b"{\"message\":\"Ung\xfcltig\",\"code\":7}"[..], "error-envelope-missing"),
+        (b"{\"detail\":\"Ung\xfcltig\",\"status\":\"400\"}", "error-schemas-missing"),
+        (
+            b"{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:Error\"],\"status\":\"400\",\"detail\":\"Ung\xfcltig\"}",
+            "error-plain-text",
+        ),
+    ] {
+        old.body = body.to_vec();
+        let out = old.clone().header("content-type", "application/scim+json").run();
+        assert_eq!((out.json(), out.fixed), (error(400, "Ungültig"), vec![quirk]));
+    }
+    let number = Case::new("400 to GET /Users/1", "42").header("content-type", "text/plain").run();
+    assert_eq!((number.json(), number.fixed), (error(400, "42"), vec!["error-plain-text"]));
+    let inner = Case::new("400 to PUT /Users/1", r#"{"error":{"message":"m","scimType":"mutability"}}"#).run();
+    assert_eq!(inner.json()["scimType"], "mutability");
     old.body = b"\x1f\x8b\x08\x00".to_vec();
     assert!(old.run().is_unchanged());
 }
@@ -448,6 +583,22 @@ fn conflicts_are_told_by_the_apps_message() {
         assert_eq!(out.status, becomes, "{body}");
         assert_eq!(out.json()["status"], becomes.to_string(), "{body}");
         assert_eq!(out.json().get("scimType") == Some(&json!("uniqueness")), becomes == 409, "{body}");
+    }
+    for (stated, quirks) in [
+        (json!("409"), vec!["conflict-status"]),
+        (json!(409), vec!["conflict-status", "error-status-number"]),
+        (json!("500"), vec!["conflict-status"]),
+        (json!(500), vec!["conflict-status", "error-status-number"]),
+        (json!("404"), vec!["conflict-status", "error-status-mismatch"]),
+        (json!(null), vec!["conflict-status", "error-status-missing"]),
+    ] {
+        let body = json!({"schemas": [ERROR], "status": stated, "detail": "already exists"});
+        let out = create(500, &body.to_string());
+        assert_eq!(
+            (out.status, &out.json()["status"], &out.json()["scimType"]),
+            (409, &json!("409"), &json!("uniqueness"))
+        );
+        assert_eq!(out.fixed, quirks, "{stated}");
     }
     let elsewhere = Case::new("400 to PUT /Users/1", r#"{"message":"already exists"}"#).enable("conflict-status").run();
     assert_eq!(elsewhere.status, 400);
@@ -475,8 +626,9 @@ fn an_error_under_success_needs_its_urn_and_a_status() {
 fn deletions_are_told_from_failures() {
     for (body, becomes) in [
         ("", 204),
-        ("gone", 204),
         ("{}", 204),
+        ("gone", 200),
+        ("{\"error\":", 200),
         (r#"{"error":null,"errors":[],"success":true}"#, 204),
         (r#"{"Error":"x"}"#, 200),
         (r#"{"errors":{"a":1}}"#, 200),
@@ -488,6 +640,10 @@ fn deletions_are_told_from_failures() {
         assert_eq!(out.status, becomes, "{body}");
         assert_eq!(out.body.is_empty(), becomes == 204, "{body}");
         assert!(becomes != 204 || out.header("content-type").is_none(), "{body}");
+    }
+    for (label, body) in [("text/plain", "gone"), ("text/html", "<p>{</p>")] {
+        let out = Case::new("200 to DELETE /Users/1", body).header("content-type", label).run();
+        assert_eq!((out.status, out.body.len()), (204, 0), "{label}");
     }
     assert!(Case::new("404 to DELETE /Users/1", json!({"schemas": [ERROR], "status": "404"})).run().is_unchanged());
 }
@@ -539,6 +695,28 @@ fn locations_fill_and_settle_each_other() {
     assert!(out.is_unchanged() && out.observed.contains(&"location-mismatch"));
     let out = foreign.enable("location-rebuild").run();
     assert_eq!((out.header("location"), out.fixed.clone()), (Some(right.as_str()), vec!["location-mismatch"]));
+    for (header, stated) in [(None, Some("https://a.example.org/1")), (Some("https://b.example.org/1"), None)] {
+        let mut case =
+            Case::new("201 to POST /Users", json!({"schemas": [USER], "id": "1", "meta": {"location": stated}}));
+        if let Some(header) = header {
+            case = case.header("location", header);
+        }
+        let out = case.enable("location-rebuild").run();
+        assert_eq!(out.header("location"), Some(right.as_str()));
+        assert_eq!(out.json()["meta"]["location"], right);
+        assert_eq!(out.fixed, ["location-mismatch", "location-missing"]);
+    }
+    let same = "https://a.example.org/1";
+    let mut watched = Case::new("201 to POST /Users", at(same)).header("location", same).enable("location-rebuild");
+    watched.mode = TenantMode::Observe;
+    assert!(!watched.run().observed.contains(&"location-mismatch"));
+    for odd in ["?id=1", "//x/Users/1", "#1"] {
+        assert!(Case::new("201 to POST /Users", at(odd)).run().is_unchanged(), "{odd}");
+        let bare = json!({"schemas": [USER], "id": "1", "meta": {}});
+        assert!(Case::new("201 to POST /Users", bare).header("location", odd).run().is_unchanged(), "{odd}");
+        let none = Case::new("201 to POST /Users", json!({"schemas": [USER], "id": "1"})).header("location", odd).run();
+        assert_eq!(none.json()["meta"], json!({"resourceType": "User"}), "{odd}");
+    }
     let both = Case::new("201 to POST /Users", at(&format!("{BASE}/a"))).header("location", &format!("{BASE}/b")).run();
     assert!(both.is_unchanged());
     let limited = Case::new("201 to POST /Users?attributes=userName", json!({"schemas": [USER], "id": "é/"})).run();
@@ -617,6 +795,42 @@ fn flat_keys_go_where_they_belong() {
 }
 
 #[test]
+fn an_object_behind_a_flat_key_is_split_like_any_value() {
+    let body = json!({"schemas": [USER, ENTERPRISE], "id": "1", "meta": {}, format!("{ENTERPRISE}:custom"): {"a": 1}});
+    let out = Case::new("200 to GET /Users/1", body).run();
+    assert_eq!(out.json()[ENTERPRISE], json!({"custom": {"a": 1}}));
+}
+
+#[test]
+fn old_resources_are_translated_before_they_are_judged() {
+    let old = "urn:scim:schemas:core:1.0";
+    let enterprise = "urn:scim:schemas:extension:enterprise:1.0";
+    let run = |start: &str, body: Value| Case::new(start, body).enable("scim11-translate").run();
+    let bare = || json!({"schemas": [old], "userName": "x"});
+    let new = json!({"schemas": [USER], "userName": "x", "meta": {"resourceType": "User"}});
+    assert_eq!(run("200 to GET /Users/1", bare()).json(), new);
+    assert_eq!(
+        run("200 to GET /Users?filter=userName%20eq%20%22x%22", bare()).json(),
+        list(std::slice::from_ref(&new))
+    );
+    assert_eq!(run("200 to POST /Users", bare()).status, 201);
+    assert!(Case::new("200 to GET /Users/1", bare()).run().is_unchanged());
+    assert!(run("200 to GET /Users", json!({"schemas": [old], "items": []})).is_unchanged());
+    let flat = json!({"schemas": [old], "id": "1", "meta": {"resourceType": "User"}, format!("{enterprise}:department"): "d",
+        format!("{enterprise}:manager"): {"managerId": "2"}, format!("{old}:userName"): "x"});
+    let out = run("200 to GET /Users/1", flat).json();
+    assert_eq!(out["userName"], "x");
+    assert_eq!(out[ENTERPRISE], json!({"department": "d", "manager": {"value": "2"}}));
+    assert_eq!(out["schemas"], json!([USER, ENTERPRISE]));
+    let many: Vec<Value> =
+        (0..40_000).map(|n| json!(format!("urn:x:{n}"))).chain((0..40_000).map(|_| json!(old))).collect();
+    let began = std::time::Instant::now();
+    let out = run("200 to GET /Users/1", json!({"schemas": many, "id": "1", "meta": {"resourceType": "User"}}));
+    assert_eq!(out.json()["schemas"].as_array().map(Vec::len), Some(40_001));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[test]
 fn selections_are_applied_by_their_names() {
     let body = json!({"schemas": [USER, ENTERPRISE], "id": "1", "userName": "a", "name": {"givenName": "g", "familyName": "f"},
         "emails": [{"value": "a@x", "type": "work"}, {"value": "b@x"}], ENTERPRISE: {"department": "d", "manager": {"value": "2", "displayName": "m"}},
@@ -658,6 +872,34 @@ fn selections_are_applied_by_their_names() {
         assert_eq!(Case::new(&target, &body).enable("attributes-ignored").run().json(), expected, "{asked}");
         assert!(Case::new(&target, &body).run().is_unchanged(), "{asked}");
     }
+    let group = "urn:ietf:params:scim:schemas:core:2.0:Group";
+    for unread in
+        [USER, "emails%5Btype%20eq%20%22work%22%5D.value", &format!("{group}:displayName"), &format!("userName,{USER}")]
+    {
+        let out =
+            Case::new(&format!("200 to GET /Users/1?attributes={unread}"), &body).enable("attributes-ignored").run();
+        assert!(out.is_unchanged(), "{unread}");
+    }
+    for unread in [USER, &format!("{group}:meta"), "emails%5Btype%20eq%20%22work%22%5D"] {
+        assert!(Case::new(&format!("200 to GET /Users/1?excludedAttributes={unread}"), &body).run().is_unchanged());
+        let bare = Case::new(
+            &format!("200 to GET /Users/1?excludedAttributes={unread}"),
+            json!({"schemas": [USER], "id": "1"}),
+        )
+        .run();
+        assert_eq!(bare.fixed, ["meta-missing"], "{unread}");
+    }
+    let excluded: Vec<String> = (0..4000).map(|n| format!("a{n}.b")).collect();
+    let mut large = json!({"schemas": [USER], "id": "1", "meta": {}});
+    large.as_object_mut().expect("an object").extend((0..80_000).map(|n| (format!("a{n}"), json!({"b": 1}))));
+    let began = std::time::Instant::now();
+    for (parameter, quirk) in
+        [("excludedAttributes", "excluded-attributes-ignored"), ("attributes", "attributes-ignored")]
+    {
+        let out = Case::new(&format!("200 to GET /Users/1?{parameter}={}", excluded.join(",")), &large).once();
+        assert!(out.fixed.contains(&quirk) || out.observed.contains(&quirk));
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     let limited = Case::new("200 to GET /Users?excludedAttributes=meta,schemas", list(&[json!({"id": "1"})])).run();
     assert!(limited.is_unchanged());
 }
@@ -789,6 +1031,9 @@ fn member() -> impl Strategy<Value = String> {
             "resource_types",
             ENTERPRISE,
             "urn:scim:schemas:extension:enterprise:1.0",
+            "urn:scim:schemas:extension:enterprise:1.0:manager",
+            "urn:scim:schemas:core:1.0:userName",
+            "userName",
             "urn:a:b",
             "urn:ietf:params:scim:schemas:core:2.0:User:title",
             "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department",

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::{
     attr_case, attribute_selection, bool_string, dates, ext_flat_key, id_from_location, id_number,
     location::{self, Bases, Subject},
-    manager_string, meta_missing, multivalue, password_echo, primary_duplicate,
+    manager_string, meta_missing, multivalue, primary_duplicate,
     query::Ask,
     schemas_extension_missing, schemas_missing, schemas_string, scim11_translate, version_number,
 };
@@ -42,10 +42,11 @@ pub(crate) fn in_list(cx: &mut Cx<'_>, doc: &mut Doc<'_>, item: Node, kind: Opti
     }
     match kind {
         Some(kind) => resource(cx, doc, item, kind, env, Role::InList),
-        None => match stated_kind(cx, doc, item) {
-            Some(kind) => resource(cx, doc, item, kind, env, Role::InList),
-            None => password_echo::strip(cx, doc, item),
-        },
+        None => {
+            if let Some(kind) = stated_kind(cx, doc, item) {
+                resource(cx, doc, item, kind, env, Role::InList);
+            }
+        }
     }
 }
 
@@ -79,7 +80,7 @@ fn resource(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, e
     let seen = members_of(cx, doc, at, kind, env.bases);
     let in_list = matches!(role, Role::InList);
     schemas(cx, doc, at, kind, env.ask, &seen, in_list);
-    let adds_meta = lacks(doc, at, name::META, "meta") && !env.ask.keeps_out("meta");
+    let adds_meta = lacks(doc, at, name::META, "meta") && !env.ask.keeps_out(&kind.urn, "meta");
     match role {
         Role::InList if adds_meta => meta_missing::fix(cx, doc, at, kind, None),
         Role::InList => {}
@@ -90,17 +91,18 @@ fn resource(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, e
                     id_from_location::fix(cx, doc, at, &location, kind);
                 }
             }
-            let fills_meta = !env.ask.keeps_out("meta");
+            let fills_meta = !env.ask.keeps_out(&kind.urn, "meta");
             let subject = Subject { resource: at, kind, bases: env.bases, created: env.created, fills_meta };
             if adds_meta {
                 let uri = if env.created { header.map(str::to_owned).or_else(|| subject.uri(doc)) } else { None };
+                let uri = uri.filter(|uri| location::is_absolute(uri));
                 meta_missing::fix(cx, doc, at, kind, uri.as_deref());
             }
             *new = subject.settle(cx, doc, header);
         }
     }
     if env.ask.is_limited() {
-        attribute_selection::fix(cx, doc, at, env.ask);
+        attribute_selection::fix(cx, doc, at, env.ask, &kind.urn);
     } else if *kind.urn == *urn::USER {
         if !seen.active {
             cx.report(Id::ActiveMissing, || doc.pointer(at));
@@ -161,9 +163,8 @@ fn members_of(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType,
     while let Some(member) = next {
         next = doc.next(member);
         let number = doc.name(member);
-        if password_echo::is_password(doc, member) {
-            password_echo::fix(cx, doc, member);
-            continue;
+        if number == name::PASSWORD {
+            continue; // gone already, or left by the operator's will
         }
         let Some(attr) = kind.attrs.get(number) else {
             seen.active |= number == 0 && doc.collides(member) && doc.key(member).eq_ignore_ascii_case("active");
@@ -285,7 +286,7 @@ fn schemas(
 ) {
     if schemas_missing::is_blank(doc, seen.schemas) {
         let collides = seen.schemas.is_none() && doc.find(at, "schemas").is_some();
-        if !collides && !ask.keeps_out("schemas") {
+        if !collides && !ask.keeps_out(&kind.urn, "schemas") {
             schemas_missing::fix(cx, doc, at, kind, in_list);
         }
         return;
