@@ -229,6 +229,9 @@ impl<'t> Target<'t> {
 
 /// A path segment without its percent-escapes; as it stands where they are no UTF-8.
 fn percent_decoded(segment: &str) -> Cow<'_, str> {
+    if !segment.contains('%') {
+        return Cow::Borrowed(segment);
+    }
     percent_encoding::percent_decode_str(segment).decode_utf8().unwrap_or(Cow::Borrowed(segment))
 }
 

@@ -86,11 +86,17 @@ const SEARCH: &str = ".search";
 /// The endpoint that a path leads to, in canonical spelling.
 pub(crate) fn endpoint(path: &str) -> Option<&'static str> {
     let first = path.split('/').find(|segment| !segment.is_empty())?;
+    if let Some(exact) = ENDPOINTS.into_iter().find(|endpoint| *endpoint == first) {
+        return Some(exact);
+    }
     ENDPOINTS.into_iter().find(|endpoint| endpoint.eq_ignore_ascii_case(first))
 }
 
 /// A path in its canonical form.
 pub(crate) fn fix<'t>(path: &'t str, cx: &mut Cx<'_>) -> Cow<'t, str> {
+    if is_plain(path) {
+        return Cow::Borrowed(path);
+    }
     let mut fixed = Cow::Borrowed(path);
     if path.contains("//") && may(Id::PathDoubleSlash, cx) {
         fixed = Cow::Owned(collapse(path));
@@ -102,6 +108,15 @@ pub(crate) fn fix<'t>(path: &'t str, cx: &mut Cx<'_>) -> Cow<'t, str> {
     match case(&fixed, cx) {
         Some(spelled) => Cow::Owned(spelled),
         None => fixed,
+    }
+}
+
+/// Whether a path is a collection or a resource as the RFC spells it, which most are.
+fn is_plain(path: &str) -> bool {
+    let Some(rest) = path.strip_prefix("/Users").or_else(|| path.strip_prefix("/Groups")) else { return false };
+    match rest.strip_prefix('/') {
+        Some(id) => !id.is_empty() && !id.starts_with('.') && !id.contains('/'),
+        None => rest.is_empty(),
     }
 }
 
