@@ -97,8 +97,8 @@ pub fn normalize(plan: &Plan, sent: &Sent<'_>) -> Result<Normalized, Box<Refused
                 normalized.body = new;
                 relabel = content_type::mends(&mut cx, label);
             }
-            Err(_) if plan.tenant_mode() == TenantMode::Observe => {
-                normalized.unread = Some("the body cannot be read".to_owned());
+            Err(Problem::NotJson(detail) | Problem::Unfit(detail)) if plan.tenant_mode() == TenantMode::Observe => {
+                normalized.unread = Some(detail);
             }
             Err(problem) => {
                 let (why, detail) = match (problem, label) {

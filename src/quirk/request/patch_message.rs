@@ -3,7 +3,7 @@
 use crate::{
     json::{Doc, Kind, Node},
     quirk::{Cx, Id, quirk},
-    scim::name,
+    scim::{Attrs, name},
 };
 
 quirk! {
@@ -125,25 +125,27 @@ quirk! {
 
 /// Spells `schemas` and `Operations`.
 pub(super) fn top_level_keys(doc: &mut Doc<'_>, cx: &mut Cx<'_>, message: Node) {
-    spell(doc, cx, message, &[(name::SCHEMAS, "schemas"), (name::OPERATIONS, "Operations")]);
+    spell(doc, cx, message, &cx.plan.registry().messages().patch_op);
 }
 
 /// Spells `op`, `path` and `value`.
 pub(super) fn operation_keys(doc: &mut Doc<'_>, cx: &mut Cx<'_>, operation: Node) {
-    spell(doc, cx, operation, &[(name::OP, "op"), (name::PATH, "path"), (name::VALUE, "value")]);
+    if let Some(operations) = cx.plan.registry().messages().patch_op.get(name::OPERATIONS) {
+        spell(doc, cx, operation, &operations.sub);
+    }
 }
 
-fn spell(doc: &mut Doc<'_>, cx: &mut Cx<'_>, object: Node, keys: &[(u16, &str)]) {
+fn spell(doc: &mut Doc<'_>, cx: &mut Cx<'_>, object: Node, attrs: &Attrs) {
     let mut next = doc.first(object);
     while let Some(member) = next {
         next = doc.next(member);
         if doc.is_exact(member) {
             continue;
         }
-        if let Some((name, key)) = keys.iter().find(|(name, _)| *name == doc.name(member))
+        if let Some(attr) = attrs.get(doc.name(member))
             && cx.may(Id::PatchOperationsKeyCase, || doc.pointer(member))
         {
-            doc.rename(member, key, *name);
+            doc.rename(member, &attr.canonical, attr.name);
         }
     }
 }
