@@ -1,11 +1,11 @@
 //! The app: hold, retry, deadline.
 //!
 //! Two questions decide everything. Can a byte of this request have reached the app? If not, or if the app says that it
-//! has not processed it (RFC 9113 8.7), it is held and tried again whatever it is. Is it a GET or HEAD? Then a connection that failed before an answer is tried again too. Any other write
-//! of which a byte may have arrived is never sent twice (RFC 9110 9.2.2 would allow PUT and DELETE; a slow app that has
-//! done the first would do it again over what came after). The retry of hyper's pool is of the first kind: it repeats
-//! only what its connection had not begun to write. A client that leaves takes its request with it: a held write that
-//! went out later could overtake what the IdP sends next.
+//! has not processed it (RFC 9113 8.7), it is held and tried again whatever it is. Is it a GET or HEAD? Then a connection
+//! that failed before an answer is tried again too. A write of which a byte may have arrived is never sent twice (RFC 9110
+//! 9.2.2 would allow PUT and DELETE; a slow app that has done the first would do it again over what came after). The retry
+//! of hyper's pool is of the first kind: it repeats only what its connection had not begun to write. A client that leaves
+//! takes its request with it: a held write that went out later could overtake what the IdP sends next.
 //!
 //! An app may answer before it has read a body, a 401 above all, and close. The rest of the body then goes nowhere, and
 //! the answer is what counts: see [`Socket`].
