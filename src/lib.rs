@@ -17,9 +17,11 @@
 
 pub mod cli;
 pub mod config;
+pub mod feed;
 pub mod gate;
 pub mod json;
 pub mod observe;
 pub mod proxy;
 pub mod quirk;
 pub mod scim;
+pub mod tls;

@@ -1,24 +1,32 @@
 //! From what was written to what runs: the checks that need more than one key, the machine or the clock.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use http::Uri;
+use http::{HeaderValue, Uri};
+use ipnet::IpNet;
 
 use super::{
     World,
     document::Node,
-    file::{
-        AddressFrom, Allow, AllowMode, Attribute, Feed, FeedKind, File, Quota, RateLimit, Resolve, StoreKind,
-        TenantNormalize,
-    },
+    file::{self, Allow, Attribute, Feed, File, Quota, RateLimit, StoreKind, TenantNormalize},
     force,
     problem::{Grade, Problems},
-    settings::{self, NotInForce, Settings},
-    types::{BasePath, Cidr, HttpUrl, Period, Secret, Size, read_text},
+    settings::{self, AddressFrom, AllowMode, NotInForce, Outside, Resolve, Settings, UnknownTenant},
+    types::{BasePath, Cidr, HttpUrl, Period, Secret, SecretText, Sha256, Size, read_text},
 };
 use crate::{
+    feed::{self, Kind as FeedKind},
+    gate::rate,
     quirk::{Mode, PlanSettings},
     scim::Registry,
+    tls,
 };
 
 /// The tenant of every request that nothing else resolves.
@@ -44,26 +52,31 @@ pub(crate) fn build(
     problems: &mut Problems,
 ) -> Option<Settings> {
     let mut build = Build { file, doc, base, world, problems };
-    let (url, base_path) = build.app();
+    let base_path = build.app();
     build.ports();
     build.limits();
-    build.tls();
+    let tls = build.tls();
     build.client_address();
-    build.secret(&["admin", "token"], file.admin.token.as_ref(), false);
+    build.secret(&["admin", "token"], file.admin.token.as_ref());
     build.retry_after();
-    build.tenants();
+    let tenants = build.tenants();
     build.feeds();
     build.rest();
-    let tenant = build.tenant();
     let not_in_force = build.not_in_force();
 
     let (listen, upstream, limits) = (&file.listen, &file.upstream, &file.listen.limits);
     Some(Settings {
         listen: settings::Listen {
             address: listen.address.0,
-            base_url: listen.base_url.as_ref().map(|url| url.for_tenant(DEFAULT_TENANT)),
+            base_url: listen.base_url.clone(),
             base_path: base_path?,
             outside: listen.outside,
+            tls: tls.0,
+            proxy_protocol: listen.proxy_protocol,
+            client_address: settings::ClientAddress {
+                from: listen.client_address.from,
+                trusted_proxies: ranges(&listen.client_address.trusted_proxies),
+            },
             limits: settings::Limits {
                 body: limits.body.0,
                 header: limits.header.0,
@@ -78,7 +91,8 @@ pub(crate) fn build(
         },
         admin: settings::Admin { address: file.admin.address.0, readiness: file.admin.readiness },
         upstream: settings::Upstream {
-            url: url?,
+            url: upstream.url.clone()?,
+            tls: tls.1,
             connect_timeout: upstream.connect_timeout.0,
             hold: upstream.hold.0,
             max_held: upstream.max_held,
@@ -87,7 +101,15 @@ pub(crate) fn build(
             http2: upstream.http2,
             content_type: upstream.content_type.as_ref().map(|t| t.0.clone()),
         },
-        tenant,
+        feeds: feeds_of(file, base, &tenants),
+        tenants,
+        store: match (file.rate_limit_store.kind, &file.rate_limit_store.url) {
+            (StoreKind::Redis, Some(url)) => {
+                settings::Store::Redis { url: url.clone(), key_prefix: file.rate_limit_store.key_prefix.clone() }
+            }
+            (StoreKind::Redis | StoreKind::Local, _) => settings::Store::Local,
+        },
+        max_labels: file.metrics.max_tenants,
         debug_headers: file.normalize.debug_headers,
         retry_after: settings::RetryAfter { floor: file.retry_after.floor.0, ceiling: file.retry_after.ceiling.0 },
         threads: file.threads.get(),
@@ -95,6 +117,68 @@ pub(crate) fn build(
         not_in_force,
     })
 }
+
+/// IPv4-mapped ranges as IPv4, as addresses are compared.
+fn ranges(cidrs: &[Cidr]) -> Vec<IpNet> {
+    cidrs.iter().map(|cidr| canonical(cidr.0)).collect()
+}
+
+fn canonical(net: IpNet) -> IpNet {
+    match net {
+        IpNet::V6(v6) if v6.prefix_len() >= 96 => match v6.addr().to_ipv4_mapped() {
+            Some(v4) => ipnet::Ipv4Net::new(v4, v6.prefix_len() - 96).map_or(net, IpNet::V4),
+            None => net,
+        },
+        net => net,
+    }
+}
+
+/// The feeds, with the parts that tenants name.
+fn feeds_of(file: &File, base: &Path, tenants: &settings::Tenants) -> settings::Feeds {
+    let named = tenants.list.values().chain([&tenants.defaults]).flat_map(|tenant| &tenant.allow.feeds);
+    let mut parts: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for reference in named {
+        parts.entry(&reference.feed).or_default().extend(reference.part.as_deref());
+    }
+    let spec = |(name, feed): (&super::types::FeedName, &Feed)| {
+        let kind = feed.kind?;
+        let url = |url: &HttpUrl| url.as_str().to_owned();
+        let source = match (&feed.url, &feed.discover, &feed.file) {
+            (_, _, Some(file)) => feed::Source::File(base.join(file)),
+            (Some(at), ..) => feed::Source::Url(url(at)),
+            (_, Some(page), _) => feed::Source::Discover(url(page)),
+            (None, None, None) => match kind {
+                FeedKind::Okta => feed::Source::Url(OKTA.to_owned()),
+                FeedKind::AzureServiceTags => feed::Source::Discover(AZURE.to_owned()),
+                FeedKind::List => return None,
+            },
+        };
+        Some(feed::Spec {
+            name: name.0.as_str().into(),
+            kind,
+            source,
+            refresh: feed.refresh.unwrap_or(feed_refresh(kind)).0,
+            removal_grace: feed.removal_grace.0,
+            stale_after: feed.stale_after.unwrap_or(feed_stale_after(kind)).0,
+            ca: feed.ca.as_ref().map(|ca| base.join(ca)),
+            accept: feed.accept.map(|Sha256(hash)| hash),
+            pointer: feed.pointer.clone(),
+            parts: parts.get(name.0.as_str()).into_iter().flatten().map(|&part| part.into()).collect(),
+        })
+    };
+    settings::Feeds {
+        cache_dir: file.feeds.cache_dir.as_ref().map(|folder| base.join(folder)),
+        specs: file.feeds.named.iter().filter_map(spec).collect(),
+    }
+}
+
+/// Where Okta publishes its list (support article "List of IP addresses that should be allowlisted").
+const OKTA: &str = "https://s3.amazonaws.com/okta-ip-ranges/ip_ranges.json";
+/// The page that links the public cloud's weekly file.
+const AZURE: &str = "https://www.microsoft.com/en-us/download/details.aspx?id=56519";
+
+/// Where schemas are named, and the two lists.
+type Layer<'a> = (&'a [&'a str], Option<&'a Vec<PathBuf>>, Option<&'a Vec<Attribute>>);
 
 struct Build<'a> {
     file: &'a File,
@@ -142,26 +226,39 @@ impl Build<'_> {
         self.add(grade, path, what, "put the file there, or mend the path");
     }
 
-    /// Whether a secret can be had here, and would fit into a header.
-    fn secret(&mut self, path: &[&str], secret: Option<&Secret>, header: bool) {
-        let Some(secret) = secret else { return };
-        match secret.read(self.base, self.world.env) {
-            Ok(text) if header && http::HeaderValue::from_str(text.expose()).is_err() => {
-                self.wrong(path, "the secret has characters that no header can hold", "write it in one line of ASCII");
+    /// The secret as a header's value, if it can be had here.
+    fn header(&mut self, path: &[&str], secret: Option<&Secret>) -> Option<HeaderValue> {
+        let text = self.secret(path, secret)?;
+        match HeaderValue::from_str(text.expose()) {
+            Ok(mut value) => {
+                value.set_sensitive(true);
+                Some(value)
             }
-            Ok(_) => {}
+            Err(_) => {
+                self.wrong(path, "the secret has characters that no header can hold", "write it in one line of ASCII");
+                None
+            }
+        }
+    }
+
+    /// The secret, if it can be had here.
+    fn secret(&mut self, path: &[&str], secret: Option<&Secret>) -> Option<SecretText> {
+        let secret = secret?;
+        match secret.read(self.base, self.world.env) {
+            Ok(text) => Some(text),
             Err(error) => {
                 let cure = match secret {
                     Secret::Env(name) => format!("set {name} where scimshim runs"),
                     Secret::File(_) | Secret::Text(_) => "put the secret there".to_owned(),
                 };
                 self.add(Grade::Missing, path, error.to_string(), cure);
+                None
             }
         }
     }
 
-    /// The app's URL, and the path at which SCIM begins on both sides.
-    fn app(&mut self) -> (Option<Uri>, Option<String>) {
+    /// The path at which SCIM begins for IdPs.
+    fn app(&mut self) -> Option<String> {
         const URL: &[&str] = &["upstream", "url"];
         const BASE_PATH: &[&str] = &["listen", "base_path"];
         self.need(
@@ -176,7 +273,7 @@ impl Build<'_> {
             self.wrong(&["listen", "base_url"], "it has a query", "end it before the `?`");
         }
         let written = self.file.listen.base_path.as_ref().map(|path| path.0.clone());
-        let Some(url) = &self.file.upstream.url else { return (None, written) };
+        let Some(url) = &self.file.upstream.url else { return written };
         if url.has_query() {
             self.wrong(URL, "it has a query, which a SCIM base cannot have", "end it before the `?`");
         }
@@ -206,11 +303,10 @@ impl Build<'_> {
                 }
             },
         };
-        let uri: Option<Uri> = url.for_tenant(DEFAULT_TENANT).parse().ok();
-        if let Some(uri) = &uri {
-            self.not_ourselves(uri);
+        if let Ok(uri) = url.for_tenant(DEFAULT_TENANT).parse() {
+            self.not_ourselves(&uri);
         }
-        (uri, base_path)
+        base_path
     }
 
     /// A sidecar that calls its own port answers nothing for ever.
@@ -300,7 +396,7 @@ impl Build<'_> {
         }
     }
 
-    fn tls(&mut self) {
+    fn tls(&mut self) -> (Option<tls::Server>, tls::Client) {
         const TLS: &[&str] = &["listen", "tls"];
         if let Some(tls) = &self.file.listen.tls {
             self.need(tls.certificate.is_some(), TLS, "certificate", "write the path of a PEM chain");
@@ -330,6 +426,20 @@ impl Build<'_> {
                 "write both client_certificate and client_private_key",
             );
         }
+        let at = |path: &PathBuf| self.base.join(path);
+        let server = self.file.listen.tls.as_ref().and_then(|tls| {
+            Some(tls::Server {
+                certificate: at(tls.certificate.as_ref()?),
+                private_key: at(tls.private_key.as_ref()?),
+                client_ca: tls.client_ca.as_ref().map(at),
+                min_version: tls.min_version,
+            })
+        });
+        let client = tls::Client {
+            ca: tls.ca.as_ref().map(at),
+            identity: tls.client_certificate.as_ref().map(at).zip(tls.client_private_key.as_ref().map(at)),
+        };
+        (server, client)
     }
 
     fn client_address(&mut self) {
@@ -383,8 +493,60 @@ impl Build<'_> {
         }
     }
 
-    fn tenants(&mut self) {
-        const TENANTS: &[&str] = &["tenants"];
+    fn tenants(&mut self) -> settings::Tenants {
+        const DEFAULTS: &[&str] = &["tenants", "defaults"];
+        let tenants = &self.file.tenants;
+        self.ways();
+        let over = &tenants.defaults;
+        self.allow(DEFAULTS, &over.allow, &over.allow);
+        self.rates(DEFAULTS, over.rate_limit.as_ref(), None);
+        let authorization =
+            self.header(&[DEFAULTS, &["upstream_authorization"]].concat(), over.upstream_authorization.as_ref());
+        let plan = self.default_plan();
+        let defaults = settings::Tenant {
+            idp: over.idp,
+            plan: Arc::new(plan),
+            tokens: Vec::new(),
+            bare_token: over.bare_token,
+            upstream_authorization: authorization,
+            limits: limits_of(None, over.rate_limit.as_ref()),
+            allow: allow_of(&Allow::default(), &over.allow),
+        };
+
+        let mut owners = BTreeMap::new();
+        let mut list = BTreeMap::new();
+        for (id, tenant) in &tenants.list {
+            let at = ["tenants", "list", id.0.as_str()];
+            self.resolvable(&at, tenant);
+            self.allow(&at, &tenant.allow, &over.allow);
+            self.rates(&at, tenant.rate_limit.as_ref(), over.rate_limit.as_ref());
+            let authorization =
+                self.header(&[&at[..], &["upstream_authorization"]].concat(), tenant.upstream_authorization.as_ref());
+            let own = settings::Tenant {
+                idp: tenant.idp.unwrap_or(over.idp),
+                plan: self.own_plan(&at, &tenant.normalize, &defaults.plan),
+                tokens: self.tokens(&at, &id.0, &tenant.tokens, &mut owners),
+                bare_token: tenant.bare_token.unwrap_or(over.bare_token),
+                upstream_authorization: authorization.or_else(|| defaults.upstream_authorization.clone()),
+                limits: limits_of(tenant.rate_limit.as_ref(), over.rate_limit.as_ref()),
+                allow: allow_of(&tenant.allow, &over.allow),
+            };
+            if tenant.upstream_authorization.is_some() && own.tokens.is_empty() {
+                self.unproven(&[&at[..], &["upstream_authorization"]].concat());
+            }
+            list.insert(id.0.as_str().into(), Arc::new(own));
+        }
+        settings::Tenants {
+            resolve: tenants.resolve.clone(),
+            unknown: tenants.unknown,
+            max_dynamic: tenants.max_dynamic.get(),
+            defaults: Arc::new(defaults),
+            list,
+        }
+    }
+
+    /// The ways to find a tenant, and what each needs.
+    fn ways(&mut self) {
         let tenants = &self.file.tenants;
         let untrusted = self.file.listen.client_address.trusted_proxies.is_empty();
         for (i, way) in tenants.resolve.iter().enumerate() {
@@ -397,68 +559,97 @@ impl Build<'_> {
                 );
             }
         }
-        let defaults = &tenants.defaults;
-        let at = [TENANTS, &["defaults"]].concat();
-        self.allow(&at, &defaults.allow, &defaults.allow);
-        self.rates(&at, defaults.rate_limit.as_ref(), None);
-        self.secret(&[&at[..], &["upstream_authorization"]].concat(), defaults.upstream_authorization.as_ref(), true);
-
-        let mut hashes = BTreeMap::new();
-        for (id, tenant) in &tenants.list {
-            let at = ["tenants", "list", id.0.as_str()];
-            let can = |way: &Resolve| match way {
-                Resolve::Token => !tenant.tokens.is_empty(),
-                // A label of a host has no dots.
-                Resolve::Host(_) => !id.0.contains('.'),
-                Resolve::Path(_) | Resolve::Header(_) => true,
-            };
-            if !force::is_in_force(tenants, &id.0) && !tenants.resolve.iter().any(can) {
-                let (what, instead) = if tenants.resolve.is_empty() {
-                    (
-                        "nothing can resolve this tenant",
-                        "write `tenants.resolve`, such as `resolve: [{ path: \"/tenants/{tenant}\" }]`",
-                    )
-                } else {
-                    (
-                        "nothing in `tenants.resolve` can resolve this tenant",
-                        "give it `tokens`, or add a way to `tenants.resolve`",
-                    )
-                };
-                self.wrong(&at, what, instead);
-            }
-            for (i, token) in tenant.tokens.iter().enumerate() {
-                let i = i.to_string();
-                let at = [&at[..], &["tokens", &i]].concat();
-                self.need(token.sha256.is_some(), &at, "sha256", "write the hash that `scimshim token new` prints");
-                if token.expires.is_some_and(|at| at.is_past(self.world.now)) {
-                    self.note(
-                        &[&at[..], &["expires"]].concat(),
-                        "the token has expired",
-                        "remove it, or issue a new one",
-                    );
-                }
-                if let Some(hash) = token.sha256
-                    && let Some(other) = hashes.insert(hash.0, &id.0)
-                {
-                    let whose = if *other == id.0 {
-                        "this tenant has it already".into()
-                    } else {
-                        format!("tenant {other} has it too")
-                    };
-                    self.wrong(
-                        &[&at[..], &["sha256"]].concat(),
-                        format!("a token belongs to one tenant, once: {whose}"),
-                        "issue another token",
-                    );
-                }
-            }
-            self.allow(&at, &tenant.allow, &defaults.allow);
-            self.rates(&at, tenant.rate_limit.as_ref(), defaults.rate_limit.as_ref());
-            self.secret(&[&at[..], &["upstream_authorization"]].concat(), tenant.upstream_authorization.as_ref(), true);
-            if !force::is_in_force(tenants, &id.0) {
-                self.own_schemas(&at, &tenant.normalize);
-            }
+        let Some(url) = &self.file.upstream.url else { return };
+        if tenants.resolve.is_empty() || tenants.unknown == UnknownTenant::Reject {
+            return;
         }
+        let host = url.as_str().split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
+        if host.contains(super::types::TENANT) {
+            self.wrong(
+                &["upstream", "url"],
+                "with `tenants.unknown: defaults` whoever calls would choose the host that is called",
+                "list the tenants and write `unknown: reject`, or put `{tenant}` into the path",
+            );
+        }
+    }
+
+    /// A tenant that no request can be of is a slip.
+    fn resolvable(&mut self, at: &[&str], tenant: &file::Tenant) {
+        let tenants = &self.file.tenants;
+        let id = at[at.len() - 1];
+        let can = |way: &Resolve| match way {
+            Resolve::Token => !tenant.tokens.is_empty(),
+            // A label of a host has no dots.
+            Resolve::Host(_) => !id.contains('.'),
+            Resolve::Path(_) | Resolve::Header(_) => true,
+        };
+        let is_default =
+            id == DEFAULT_TENANT && (tenants.resolve.is_empty() || self.file.listen.outside == Outside::Pass);
+        if is_default || tenants.resolve.iter().any(can) {
+            return;
+        }
+        let (what, instead) = if tenants.resolve.is_empty() {
+            (
+                "nothing can resolve this tenant",
+                "write `tenants.resolve`, such as `resolve: [{ path: \"/tenants/{tenant}\" }]`",
+            )
+        } else {
+            (
+                "nothing in `tenants.resolve` can resolve this tenant",
+                "give it `tokens`, or add a way to `tenants.resolve`",
+            )
+        };
+        self.wrong(at, what, instead);
+    }
+
+    fn tokens<'t>(
+        &mut self,
+        at: &[&str],
+        id: &'t str,
+        tokens: &[file::Token],
+        owners: &mut BTreeMap<[u8; 32], &'t str>,
+    ) -> Vec<settings::Token> {
+        let mut read: Vec<settings::Token> = Vec::new();
+        for (i, token) in tokens.iter().enumerate() {
+            let i = i.to_string();
+            let at = [at, &["tokens", &i]].concat();
+            self.need(token.sha256.is_some(), &at, "sha256", "write the hash that `scimshim token new` prints");
+            if token.expires.is_some_and(|at| at.is_past(self.world.now)) {
+                self.note(&[&at[..], &["expires"]].concat(), "the token has expired", "remove it, or issue a new one");
+            }
+            let Some(hash) = token.sha256 else { continue };
+            if let Some(other) = owners.insert(hash.0, id) {
+                let whose = if other == id {
+                    "this tenant has it already".into()
+                } else {
+                    format!("tenant {other} has it too")
+                };
+                self.wrong(
+                    &[&at[..], &["sha256"]].concat(),
+                    format!("a token belongs to one tenant, once: {whose}"),
+                    "issue another token",
+                );
+            }
+            let name = token.name.clone().unwrap_or_else(|| hash.to_string().trim_end_matches('…').to_owned());
+            if read.iter().any(|before| *before.name == *name) {
+                self.wrong(
+                    &[&at[..], &["name"]].concat(),
+                    "another token of this tenant has this name, and metrics tell them apart by it",
+                    "write another name",
+                );
+            }
+            read.push(settings::Token { sha256: hash.0, name: name.into(), expires: token.expires });
+        }
+        read
+    }
+
+    /// Who has shown no token of ours would be given the app's own.
+    fn unproven(&mut self, path: &[&str]) {
+        self.note(
+            path,
+            "it is not used: without `tokens` anybody who calls would be let in with it",
+            "give the tenant `tokens`",
+        );
     }
 
     /// `allow` below `at`, laid over the defaults.
@@ -622,55 +813,52 @@ impl Build<'_> {
         }
     }
 
-    /// The tenant that runs.
-    fn tenant(&mut self) -> settings::Tenant {
-        let file = self.file;
-        let defaults = &file.tenants.defaults;
-        let listed =
-            file.tenants.list.iter().find(|(id, _)| force::is_in_force(&file.tenants, &id.0)).map(|(_, tenant)| tenant);
-        let normalize = listed.map(|tenant| &tenant.normalize);
-
-        let mut quirks: BTreeMap<String, Mode> = file.normalize.quirks.0.clone();
-        quirks.extend(defaults.normalize.quirks.0.clone());
-        quirks.extend(normalize.into_iter().flat_map(|n| n.quirks.0.clone()));
-        let mode = normalize.and_then(|n| n.mode).or(defaults.normalize.mode).unwrap_or(file.normalize.mode);
-
-        let mut files = (&["normalize"][..], &file.normalize.schemas.files);
-        let mut attributes = (&["normalize"][..], &file.normalize.schemas.attributes);
-        let over: [(&[&str], Option<&TenantNormalize>); 2] = [
-            (&["tenants", "defaults", "normalize"], Some(&defaults.normalize)),
-            (&["tenants", "list", DEFAULT_TENANT, "normalize"], normalize),
-        ];
-        for (at, normalize) in over {
-            if let Some(list) = normalize.and_then(|n| n.schemas.files.as_ref()) {
-                files = (at, list);
-            }
-            if let Some(list) = normalize.and_then(|n| n.schemas.attributes.as_ref()) {
-                attributes = (at, list);
-            }
-        }
-        let mut registry = Registry::rfc();
-        self.schema_files(files.0, files.1, &mut registry);
-        self.attributes(attributes.0, attributes.1, &mut registry);
-        settings::Tenant {
-            id: DEFAULT_TENANT.into(),
-            idp: listed.and_then(|tenant| tenant.idp).unwrap_or(defaults.idp),
-            plan: PlanSettings { mode, quirks, registry: Arc::new(registry) },
-        }
+    /// What is rewritten for a tenant without settings of its own.
+    fn default_plan(&mut self) -> PlanSettings {
+        let (top, over) = (&self.file.normalize, &self.file.tenants.defaults.normalize);
+        let mut quirks: BTreeMap<String, Mode> = top.quirks.0.clone();
+        quirks.extend(over.quirks.0.clone());
+        let registry = self.registry(&[
+            (&["normalize"], Some(&top.schemas.files), Some(&top.schemas.attributes)),
+            (&["tenants", "defaults", "normalize"], over.schemas.files.as_ref(), over.schemas.attributes.as_ref()),
+        ]);
+        PlanSettings { mode: over.mode.unwrap_or(top.mode), quirks, registry: Arc::new(registry) }
     }
 
-    /// Schemas of a tenant that does not run yet: read, so that their problems are seen.
-    fn own_schemas(&mut self, at: &[&str], normalize: &TenantNormalize) {
-        if normalize.schemas.files.is_none() && normalize.schemas.attributes.is_none() {
-            return;
+    /// What is rewritten for one tenant; shared where it says nothing.
+    fn own_plan(&mut self, at: &[&str], own: &TenantNormalize, defaults: &Arc<PlanSettings>) -> Arc<PlanSettings> {
+        if *own == TenantNormalize::default() {
+            return Arc::clone(defaults);
         }
-        let at = [at, &["normalize"]].concat();
-        let mut registry = Registry::rfc();
-        self.schema_files(&at, normalize.schemas.files.as_deref().unwrap_or_default(), &mut registry);
-        self.attributes(&at, normalize.schemas.attributes.as_deref().unwrap_or_default(), &mut registry);
+        let mut plan = PlanSettings::clone(defaults);
+        plan.mode = own.mode.unwrap_or(plan.mode);
+        plan.quirks.extend(own.quirks.0.clone());
+        if own.schemas.files.is_some() || own.schemas.attributes.is_some() {
+            let (top, over) = (&self.file.normalize.schemas, &self.file.tenants.defaults.normalize.schemas);
+            // What was said about these before is not said again.
+            let quiet: (&[&str], _, _) = (&[], Some(&top.files), Some(&top.attributes));
+            let middle: (&[&str], _, _) = (&[], over.files.as_ref(), over.attributes.as_ref());
+            let below = [at, &["normalize"]].concat();
+            let registry =
+                self.registry(&[quiet, middle, (&below, own.schemas.files.as_ref(), own.schemas.attributes.as_ref())]);
+            plan.registry = Arc::new(registry);
+        }
+        Arc::new(plan)
     }
 
-    fn schema_files(&mut self, at: &[&str], files: &[std::path::PathBuf], registry: &mut Registry) {
+    /// The schemas of the last layer that names any, files and attributes each.
+    fn registry(&mut self, layers: &[Layer<'_>]) -> Registry {
+        let mut registry = Registry::rfc();
+        if let Some((at, files)) = layers.iter().rev().find_map(|(at, files, _)| files.map(|files| (at, files))) {
+            self.schema_files(at, files, &mut registry);
+        }
+        if let Some((at, list)) = layers.iter().rev().find_map(|(at, _, list)| list.map(|list| (at, list))) {
+            self.attributes(at, list, &mut registry);
+        }
+        registry
+    }
+
+    fn schema_files(&mut self, at: &[&str], files: &[PathBuf], registry: &mut Registry) {
         for (i, file) in files.iter().enumerate() {
             let i = i.to_string();
             let at = [at, &["schemas", "files", &i]].concat();
@@ -737,6 +925,42 @@ impl Build<'_> {
         }
         list
     }
+}
+
+/// A tenant's rates, laid over the defaults key by key. Without any rate nothing is limited.
+fn limits_of(own: Option<&RateLimit>, defaults: Option<&RateLimit>) -> Option<rate::Limits> {
+    let (none, given) = (RateLimit::default(), own.is_some() || defaults.is_some());
+    let (own, below) = (own.unwrap_or(&none), defaults.unwrap_or(&none));
+    let quota = |own: &Option<Quota>, below: &Option<Quota>| {
+        let (own, below) = (own.as_ref(), below.as_ref());
+        let per_second = own.and_then(|q| q.per_second).or(below.and_then(|q| q.per_second))?.0;
+        // A rate of one's own with the burst of another would be neither.
+        let inherited = own.is_none_or(|q| q.per_second.is_none());
+        let burst = own.and_then(|q| q.burst).or(below.filter(|_| inherited).and_then(|q| q.burst));
+        let ceiling = NonZeroU32::new(per_second.ceil() as u32).unwrap_or(NonZeroU32::MIN);
+        Some(rate::Quota { per_second, burst: burst.unwrap_or(ceiling) })
+    };
+    given.then(|| rate::Limits {
+        reads: quota(&own.reads, &below.reads),
+        writes: quota(&own.writes, &below.writes),
+        lookups: quota(&own.lookups, &below.lookups),
+        wait: own.wait.or(below.wait).map_or(WAIT, |wait| wait.0),
+        max_waiting: own.max_waiting.or(below.max_waiting).unwrap_or(MAX_WAITING),
+        concurrency: own.concurrency.or(below.concurrency),
+    })
+}
+
+/// Entra counts a 429 as a failing object; 10 s are a fifth of the deadline.
+const WAIT: Duration = Duration::from_secs(10);
+/// In each class; they wait in memory without their bodies.
+const MAX_WAITING: u32 = 100;
+
+/// A tenant's allowlist, laid over the defaults; lists replace.
+fn allow_of(own: &Allow, below: &Allow) -> settings::Allow {
+    let feeds = own.feeds.as_ref().or(below.feeds.as_ref()).cloned().unwrap_or_default();
+    let cidrs = ranges(own.cidrs.as_ref().or(below.cidrs.as_ref()).map_or(&[][..], Vec::as_slice));
+    let usual = if feeds.is_empty() && cidrs.is_empty() { AllowMode::Off } else { AllowMode::Observe };
+    settings::Allow { mode: own.mode.or(below.mode).unwrap_or(usual), feeds, cidrs }
 }
 
 /// How often a feed is fetched: Okta's list is rewritten hourly, the others change over weeks.

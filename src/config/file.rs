@@ -16,15 +16,17 @@ use super::{
     document::{Kind, Node, join},
     problem::Problems,
     read::{Read, Word, choice, entries, section, unknown},
-    settings::{LogFormat, Outside, Readiness},
+    settings::{AddressFrom, AllowMode, LogFormat, Outside, Readiness, Resolve, UnknownTenant},
     types::{
         Address, BasePath, Cidr, FeedName, FeedRef, HttpUrl, LogLevel, MediaType, PerSecond, Period, RedisUrl, Secret,
         Sha256, Size, TENANT, TenantId, Timestamp, one_key,
     },
 };
 use crate::{
+    feed::Kind as FeedKind,
     quirk::{self, Idp, Mode, Risk, Switch, TenantMode},
     scim::Type,
+    tls::MinVersion,
 };
 
 /// RFC 7643: easy to keep in mind, and no app's usual port.
@@ -111,7 +113,7 @@ section! {
         #[schemars(extend("format" = "file"))]
         client_ca: Option<PathBuf> = None,
         /// Lowest TLS version.
-        min_version: TlsVersion = TlsVersion::V1_2,
+        min_version: MinVersion = MinVersion::V1_2,
     }
 
     /// `listen.client_address`.
@@ -440,46 +442,6 @@ section! {
     }
 }
 
-/// `listen.tls.min_version`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TlsVersion {
-    /// RFC 5246.
-    V1_2,
-    /// RFC 8446.
-    V1_3,
-}
-
-/// `listen.client_address.from`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AddressFrom {
-    /// RFC 7239.
-    Forwarded,
-    /// The other end of the connection.
-    Peer,
-    /// `x-forwarded-for`.
-    XForwardedFor,
-}
-
-/// `tenants.unknown`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnknownTenant {
-    /// Treated with `tenants.defaults`.
-    Defaults,
-    /// 404.
-    Reject,
-}
-
-/// `allow.mode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AllowMode {
-    /// 403.
-    Enforce,
-    /// Counted.
-    Observe,
-    /// Not looked at.
-    Off,
-}
-
 /// `rate_limit_store.kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreKind {
@@ -487,17 +449,6 @@ pub enum StoreKind {
     Local,
     /// In a Redis or Valkey.
     Redis,
-}
-
-/// `feeds.<name>.kind`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FeedKind {
-    /// Azure Service Tags.
-    AzureServiceTags,
-    /// Text or JSON.
-    List,
-    /// Okta's `ip_ranges.json`.
-    Okta,
 }
 
 choice! {
@@ -545,7 +496,7 @@ choice! {
         Reference = "reference", "2.3.7";
         Complex = "complex", "2.3.8";
     }
-    TlsVersion {
+    MinVersion {
         V1_2 = "1.2", "RFC 5246";
         V1_3 = "1.3", "RFC 8446";
     }
@@ -636,19 +587,6 @@ impl JsonSchema for Quirks {
             "additionalProperties": false,
         })
     }
-}
-
-/// One way to find a request's tenant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Resolve {
-    /// A header, believed from trusted proxies only.
-    Header(http::HeaderName),
-    /// A host with `{tenant}` as a label.
-    Host(String),
-    /// A path prefix with `{tenant}` as a segment; taken off before the request goes upstream.
-    Path(String),
-    /// The bearer token, among those listed.
-    Token,
 }
 
 impl Resolve {

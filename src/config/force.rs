@@ -2,8 +2,9 @@
 //! lands takes its line away here, and is in force everywhere at once.
 
 use super::{
-    file::{AddressFrom, Allow, AllowMode, Feeds, File, Journal, Metrics, Quarantine, StoreKind, Tenant, Tenants},
+    file::{Allow, Feeds, File, Journal, Metrics, Quarantine, StoreKind, Tenant, Tenants},
     problem::Grade,
+    settings::{AddressFrom, AllowMode},
 };
 
 /// A key that waits for its feature.

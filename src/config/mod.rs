@@ -134,6 +134,17 @@ pub fn from_upstream(url: &str) -> Result<Loaded, Vec<Problem>> {
     without_file(&Overrides { upstream: Some(url.to_owned()), ..Overrides::default() }, &World::real())
 }
 
+/// Reads a configuration from its text; relative paths start at `base`.
+///
+/// # Errors
+/// Every problem at once, warnings among them.
+pub fn read(text: &str, base: &Path, world: &World<'_>) -> Result<Loaded, Vec<Problem>> {
+    let mut problems = Problems::new(Path::new("configuration"), Purpose::Serve);
+    let settings =
+        document::parse(text, world.env, &mut problems).and_then(|doc| settings_of(&doc, base, world, &mut problems));
+    loaded(settings, problems)
+}
+
 /// Everything there is to say about a file; `strict` wants the files and variables that it names to be here.
 pub fn inspect(path: &Path, strict: bool, world: &World<'_>) -> Vec<Problem> {
     let mut problems = Problems::new(path, if strict { Purpose::Strict } else { Purpose::Check });

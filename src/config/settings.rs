@@ -1,10 +1,16 @@
 //! What runs: the result of reading a configuration. A `Settings` that exists is valid; nothing behind it checks again.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use http::Uri;
+use ipnet::IpNet;
 
-use crate::quirk::{Idp, PlanSettings};
+use super::types::{FeedRef, HttpUrl, RedisUrl, Timestamp};
+use crate::{
+    feed,
+    gate::rate,
+    quirk::{Idp, PlanSettings},
+    tls,
+};
 
 /// Everything `serve` needs, with every default filled in.
 #[derive(Debug, Clone)]
@@ -15,8 +21,14 @@ pub struct Settings {
     pub admin: Admin,
     /// The app.
     pub upstream: Upstream,
-    /// The one tenant that is in force (`default`): its profile and its quirks.
-    pub tenant: Tenant,
+    /// The customers' connections, and how one is told from another.
+    pub tenants: Tenants,
+    /// Published address ranges.
+    pub feeds: Feeds,
+    /// Where rate limits are counted.
+    pub store: Store,
+    /// Dynamic tenants with metric labels of their own.
+    pub max_labels: usize,
     /// Send `scimshim-fixes` to the IdP.
     pub debug_headers: bool,
     /// Bounds of the Retry-After that scimshim writes itself.
@@ -34,14 +46,41 @@ pub struct Settings {
 pub struct Listen {
     /// Address and port; port 0 lets the system choose.
     pub address: SocketAddr,
-    /// What IdPs call, used for Location and `meta.location`; `None` takes it from each request.
-    pub base_url: Option<String>,
+    /// What IdPs call, used for Location and `meta.location`; may hold `{tenant}`. `None` takes it from each request.
+    pub base_url: Option<HttpUrl>,
     /// Where SCIM begins, without a slash at the end; empty for the root.
     pub base_path: String,
     /// What happens to a request outside the base path.
     pub outside: Outside,
+    /// TLS towards the IdP; `None` is plain HTTP.
+    pub tls: Option<tls::Server>,
+    /// Trusted proxies speak the PROXY protocol.
+    pub proxy_protocol: bool,
+    /// How the address of the caller is established.
+    pub client_address: ClientAddress,
     /// Bounds on what a stranger can make us hold.
     pub limits: Limits,
+}
+
+/// `listen.client_address`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientAddress {
+    /// What names the caller.
+    pub from: AddressFrom,
+    /// Whose word is believed, IPv4-mapped ranges as IPv4.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// `listen.client_address.from`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AddressFrom {
+    /// RFC 7239.
+    Forwarded,
+    /// The other end of the connection.
+    #[default]
+    Peer,
+    /// `x-forwarded-for`.
+    XForwardedFor,
 }
 
 /// `listen.outside`.
@@ -97,13 +136,15 @@ pub enum Readiness {
 /// `upstream`: the app.
 #[derive(Debug, Clone)]
 pub struct Upstream {
-    /// Its SCIM base, `http://host:port/path` without a slash at the end.
-    pub url: Uri,
+    /// Its SCIM base, `http://host:port/path`; may hold `{tenant}`.
+    pub url: HttpUrl,
+    /// For an `https` URL.
+    pub tls: tls::Client,
     /// Time for a TCP connection.
     pub connect_timeout: Duration,
     /// How long a request waits for an app that refuses connections.
     pub hold: Duration,
-    /// Requests that may wait so at once.
+    /// Requests of one tenant that may wait so at once.
     pub max_held: usize,
     /// Further tries for what is safe to repeat.
     pub retries: u32,
@@ -115,15 +156,117 @@ pub struct Upstream {
     pub content_type: Option<http::HeaderValue>,
 }
 
-/// A tenant, as far as it is in force.
+/// `tenants`.
+#[derive(Debug, Clone)]
+pub struct Tenants {
+    /// How a request's tenant is found, tried in order; empty: every request is of the tenant `default`.
+    pub resolve: Vec<Resolve>,
+    /// What a name that is not listed gets.
+    pub unknown: UnknownTenant,
+    /// Tenants that are remembered without being listed.
+    pub max_dynamic: usize,
+    /// What an unlisted tenant gets, and `default` where it is not listed.
+    pub defaults: Arc<Tenant>,
+    /// Those with settings of their own, laid over the defaults, by id.
+    pub list: BTreeMap<Arc<str>, Arc<Tenant>>,
+}
+
+/// One way to find a request's tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolve {
+    /// A header, believed from trusted proxies only.
+    Header(http::HeaderName),
+    /// A host with `{tenant}` as a label, in lower case.
+    Host(String),
+    /// A path prefix with `{tenant}` as a segment; taken off before the request goes upstream.
+    Path(String),
+    /// The bearer token, among those listed.
+    Token,
+}
+
+/// `tenants.unknown`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownTenant {
+    /// Treated with `tenants.defaults`.
+    Defaults,
+    /// 404.
+    Reject,
+}
+
+/// What is in force for one tenant.
 #[derive(Debug, Clone)]
 pub struct Tenant {
-    /// Its id, used as metric label.
-    pub id: Arc<str>,
     /// The configured profile; `Auto` is resolved from the traffic.
     pub idp: Idp,
-    /// Mode, quirks and schemas, to be compiled into one plan per profile.
-    pub plan: PlanSettings,
+    /// Mode, quirks and schemas, to be compiled into one plan per profile. Tenants with equal settings share it.
+    pub plan: Arc<PlanSettings>,
+    /// Tokens that it may present; without any the app judges the Authorization header.
+    pub tokens: Vec<Token>,
+    /// Read an Authorization header without a scheme as a token.
+    pub bare_token: bool,
+    /// Authorization header towards the app, in place of the IdP's.
+    pub upstream_authorization: Option<http::HeaderValue>,
+    /// Rates and concurrency.
+    pub limits: Option<rate::Limits>,
+    /// From which addresses it may call.
+    pub allow: Allow,
+}
+
+/// A token, as far as it is known here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Its SHA-256.
+    pub sha256: [u8; 32],
+    /// The metric label: its name, or the beginning of the hash.
+    pub name: Arc<str>,
+    /// When it stops being valid.
+    pub expires: Option<Timestamp>,
+}
+
+/// `allow`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allow {
+    /// What is done about an address that is not listed.
+    pub mode: AllowMode,
+    /// Feeds with their cell or tag.
+    pub feeds: Vec<FeedRef>,
+    /// Address ranges.
+    pub cidrs: Vec<IpNet>,
+}
+
+/// `allow.mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AllowMode {
+    /// 403.
+    Enforce,
+    /// Counted.
+    Observe,
+    /// Not looked at.
+    Off,
+}
+
+/// `feeds`.
+#[derive(Debug, Clone, Default)]
+pub struct Feeds {
+    /// Folder for last good copies.
+    pub cache_dir: Option<PathBuf>,
+    /// Every feed.
+    pub specs: Vec<feed::Spec>,
+}
+
+/// `rate_limit_store`.
+#[derive(Debug, Clone, Default)]
+pub enum Store {
+    /// In this process, so per replica.
+    #[default]
+    Local,
+    /// In a Redis or Valkey, shared by all replicas.
+    Redis {
+        /// The server.
+        url: RedisUrl,
+        /// What every key begins with.
+        key_prefix: String,
+    },
 }
 
 /// `retry_after`.

@@ -62,13 +62,13 @@ fn the_least_file_gives_the_defaults() {
     assert_eq!(settings.admin.address.to_string(), "0.0.0.0:7644");
     assert_eq!(settings.listen.base_path, "/scim/v2");
     assert_eq!(settings.listen.base_url, None);
-    assert_eq!(settings.upstream.url, "http://127.0.0.1:8080/scim/v2");
+    assert_eq!(settings.upstream.url.as_str(), "http://127.0.0.1:8080/scim/v2");
     assert_eq!(settings.upstream.hold, Duration::from_secs(20));
     assert_eq!(settings.listen.limits.body, 10 << 20);
     assert_eq!(settings.listen.limits.deadline, Duration::from_secs(50));
     assert_eq!(settings.retry_after.ceiling, Duration::from_secs(600));
     assert_eq!((settings.threads, settings.log.level.as_str()), (1, "info"));
-    assert_eq!((&*settings.tenant.id, settings.tenant.idp), ("default", Idp::Auto));
+    assert_eq!(settings.tenants.defaults.idp, Idp::Auto);
 }
 
 #[test]
@@ -325,7 +325,7 @@ fn a_missing_variable_stops_serve_and_not_check() {
     assert!(problems.iter().all(|p| p.severity == Severity::Warning), "{}", lines(&problems));
     assert!(serve(text).is_err());
     let settings = serve("upstream: { url: \"http://${HOST}/scim\" }").expect("HOST is set").settings;
-    assert_eq!(settings.upstream.url, "http://app/scim");
+    assert_eq!(settings.upstream.url.as_str(), "http://app/scim");
 }
 
 #[test]
@@ -420,12 +420,12 @@ tenants:
   list: { default: { idp: entra, normalize: { quirks: { body-bom: off } } } }
 ";
     let loaded = serve(text).expect("good");
-    let tenant = loaded.settings.tenant;
+    let tenant = &loaded.settings.tenants.list["default"];
     assert_eq!((tenant.idp, tenant.plan.mode), (Idp::Entra, TenantMode::Rewrite));
     assert_eq!(tenant.plan.quirks["attr-case"], Mode::Observe);
     assert_eq!(tenant.plan.quirks["bool-string"], Mode::Off);
     assert_eq!(tenant.plan.quirks["body-bom"], Mode::Off);
-    assert_eq!(loaded.settings.listen.base_url.as_deref(), Some("https://x.example/default"));
+    assert_eq!(loaded.settings.listen.base_url.map(|url| url.for_tenant("a")), Some("https://x.example/a".to_owned()));
     let keys: Vec<&str> = loaded.settings.not_in_force.iter().map(|n| n.key.as_str()).collect();
     assert_eq!(keys, ["listen.base_url"]);
 }

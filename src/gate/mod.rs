@@ -3,6 +3,8 @@
 //! The seam where admission stands: address, token and rate will be asked here, before a byte of the body is read.
 //! Today there is one tenant and one bound, the requests in flight. Decisions are synchronous; nothing waits here.
 
+pub mod rate;
+
 use std::{
     collections::BTreeSet,
     net::IpAddr,
@@ -66,7 +68,7 @@ impl Gate {
     /// The gate for `settings`.
     pub fn new(settings: &Settings) -> Self {
         Self {
-            tenant: Arc::new(Tenant::new(&settings.tenant)),
+            tenant: Arc::new(Tenant::new("default", &settings.tenants.defaults)),
             in_flight: Arc::default(),
             limit: settings.listen.limits.in_flight,
         }
@@ -93,13 +95,13 @@ impl Admitted {
 }
 
 impl Tenant {
-    fn new(settings: &settings::Tenant) -> Self {
+    fn new(id: &str, settings: &settings::Tenant) -> Self {
         let idp = OnceLock::new();
         if settings.idp != Idp::Auto {
             let _ = idp.set(settings.idp);
         }
         Self {
-            id: Arc::clone(&settings.id),
+            id: id.into(),
             plans: Idp::ALL.iter().map(|idp| Arc::new(Plan::new(&settings.plan, *idp))).collect(),
             idp,
             suggested: AtomicBool::new(false),
@@ -164,10 +166,12 @@ impl Drop for Room {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quirk::PlanSettings;
+    use crate::config;
 
     fn tenant(idp: Idp) -> Tenant {
-        Tenant::new(&settings::Tenant { id: "default".into(), idp, plan: PlanSettings::default() })
+        let mut settings = config::from_upstream("http://app/").unwrap().settings.tenants.defaults;
+        Arc::make_mut(&mut settings).idp = idp;
+        Tenant::new("default", &settings)
     }
 
     fn agent(agent: &str) -> Parts {

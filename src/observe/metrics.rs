@@ -98,20 +98,140 @@ const IDP_SUGGESTED: Metric = metric(
 );
 const BUILD_INFO: Metric = metric("scimshim_build_info", "gauge", &["version"], "1, with the version that runs.");
 
+const ALLOWLIST_DECISIONS: Metric = metric(
+    "scimshim_allowlist_decisions_total",
+    "counter",
+    &["tenant", "decision"],
+    "Addresses judged: listed; refused; would_refuse (mode observe); feed_not_ready (503); address_unknown; and, beside these, unlisted_valid_token: a caller with a valid token whose address is not listed.",
+);
+const CONFIG_LAST_RELOAD: Metric = metric(
+    "scimshim_config_last_reload_timestamp_seconds",
+    "gauge",
+    &[],
+    "When the settings in force were read, Unix time.",
+);
+const CONFIG_RELOAD_SUCCESS: Metric = metric(
+    "scimshim_config_reload_success",
+    "gauge",
+    &[],
+    "1 if the last reading of the configuration succeeded; 0 while an older one stays in force.",
+);
+const CONNECTIONS_REFUSED: Metric = metric(
+    "scimshim_connections_refused_total",
+    "counter",
+    &["reason"],
+    "Connections that ended before a request: no TLS handshake (tls) or none in time (tls_slow), no PROXY header where it is required (proxy_protocol) or none in time (proxy_protocol_slow).",
+);
+const DYNAMIC_TENANTS: Metric =
+    metric("scimshim_dynamic_tenants", "gauge", &[], "Tenants that are remembered without being listed.");
+const FEED_ADDRESSES: Metric = metric(
+    "scimshim_feed_addresses",
+    "gauge",
+    &["feed", "part"],
+    "Addresses in force, ranges counted by their size, those kept by removal_grace included; IPv6 ranges count as one per /64.",
+);
+const FEED_CHANGES: Metric = metric(
+    "scimshim_feed_changes_total",
+    "counter",
+    &["feed", "change"],
+    "Addresses that a document added or removed.",
+);
+const FEED_DOCUMENT: Metric = metric(
+    "scimshim_feed_document_timestamp_seconds",
+    "gauge",
+    &["feed"],
+    "What the document in force says of its own date (Last-Modified), Unix time; 0 if it says nothing.",
+);
+const FEED_FAILURES: Metric =
+    metric("scimshim_feed_fetch_failures_total", "counter", &["feed"], "Fetches that brought no document.");
+const FEED_INFO: Metric = metric("scimshim_feed_info", "gauge", &["feed", "kind"], "1 for each configured feed.");
+const FEED_LAST_SUCCESS: Metric = metric(
+    "scimshim_feed_last_success_timestamp_seconds",
+    "gauge",
+    &["feed"],
+    "When a document was last accepted or found unchanged, Unix time; 0 if never.",
+);
+const FEED_REJECTED: Metric =
+    metric("scimshim_feed_rejected_total", "counter", &["feed", "reason"], "Documents that the guards refused.");
+const FEED_STATE: Metric = metric(
+    "scimshim_feed_state",
+    "gauge",
+    &["feed", "state"],
+    "1 for the state that a feed is in: fresh, stale, rejected or never_loaded.",
+);
+const RATE_LIMIT_WAIT: Metric = metric(
+    "scimshim_rate_limit_wait_seconds",
+    "histogram",
+    &[],
+    "Time that a request waited for its turn under rate or concurrency, those that were refused included; 0 where it did not wait.",
+);
+const RATE_LIMIT_WAITING: Metric =
+    metric("scimshim_rate_limit_waiting", "gauge", &["tenant"], "Requests that wait for their turn.");
+const STORE_AVAILABLE: Metric = metric(
+    "scimshim_rate_limit_store_available",
+    "gauge",
+    &[],
+    "1 while the shared store of rate limits answers, or where limits are local by configuration.",
+);
+const STORE_FALLBACKS: Metric = metric(
+    "scimshim_rate_limit_store_fallbacks_total",
+    "counter",
+    &[],
+    "Times that the shared store went away and limits were counted locally until it came back.",
+);
+const TENANT_OVERFLOW: Metric = metric(
+    "scimshim_tenant_series_overflow_total",
+    "counter",
+    &[],
+    "Dynamic tenants that got the label _other because metrics.max_tenants was reached.",
+);
+const TOKEN_EXPIRY: Metric = metric(
+    "scimshim_token_expiry_timestamp_seconds",
+    "gauge",
+    &["tenant", "token"],
+    "When a token expires, Unix time; only tokens that do.",
+);
+const TOKEN_LAST_USED: Metric = metric(
+    "scimshim_token_last_used_timestamp_seconds",
+    "gauge",
+    &["tenant", "token"],
+    "When a token was last accepted, Unix time; 0 if not since the start.",
+);
+
 /// Every metric, sorted by name. Process metrics (`process_*`) come with them.
 pub static TABLE: &[Metric] = &[
+    ALLOWLIST_DECISIONS,
     BUILD_INFO,
     CLIENTS_LEFT,
+    CONFIG_LAST_RELOAD,
+    CONFIG_RELOAD_SUCCESS,
+    CONNECTIONS_REFUSED,
+    DYNAMIC_TENANTS,
+    FEED_ADDRESSES,
+    FEED_CHANGES,
+    FEED_DOCUMENT,
+    FEED_FAILURES,
+    FEED_INFO,
+    FEED_LAST_SUCCESS,
+    FEED_REJECTED,
+    FEED_STATE,
     FIXES,
     HELD,
     IDP_DETECTED,
     IDP_SUGGESTED,
     IN_FLIGHT,
     OVERHEAD,
+    STORE_AVAILABLE,
+    STORE_FALLBACKS,
+    RATE_LIMIT_WAIT,
+    RATE_LIMIT_WAITING,
     REFUSALS,
     REQUEST_DURATION,
     REQUESTS,
     RETRIES,
+    TENANT_OVERFLOW,
+    TOKEN_EXPIRY,
+    TOKEN_LAST_USED,
     UNREAD,
     UPSTREAM_CONNECTIONS,
     UPSTREAM_DURATION,
@@ -127,6 +247,9 @@ const DURATION: &[f64] =
 /// The shim itself: tens of microseconds are usual, a body of 10 MiB takes tenths of a second.
 const SHORT: &[f64] =
     &[0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0];
+
+/// From no wait, through the 10 s of the default, to the deadline.
+const WAITS: &[f64] = &[0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 50.0];
 
 /// The live metrics of one shim; passed to whoever counts.
 #[derive(Debug)]
@@ -160,6 +283,46 @@ pub struct Metrics {
     pub idp_detected: IntGaugeVec,
     /// What a tenant looks like.
     pub idp_suggested: IntGaugeVec,
+    /// Addresses judged.
+    pub allowlist_decisions: IntCounterVec,
+    /// When the settings in force were read, Unix time.
+    pub config_last_reload: IntGauge,
+    /// 1 if the last reading of the configuration succeeded.
+    pub config_reload_success: IntGauge,
+    /// Connections that ended before a request.
+    pub connections_refused: IntCounterVec,
+    /// Tenants that are remembered without being listed.
+    pub dynamic_tenants: IntGauge,
+    /// Addresses in force, ranges counted by their size, those kept by removal_grace included.
+    pub feed_addresses: IntGaugeVec,
+    /// Addresses that a document added or removed.
+    pub feed_changes: IntCounterVec,
+    /// What the document in force says of its own date (Last-Modified), Unix time.
+    pub feed_document: IntGaugeVec,
+    /// Fetches that brought no document.
+    pub feed_failures: IntCounterVec,
+    /// 1 for each configured feed.
+    pub feed_info: IntGaugeVec,
+    /// When a document was last accepted or found unchanged, Unix time.
+    pub feed_last_success: IntGaugeVec,
+    /// Documents that the guards refused.
+    pub feed_rejected: IntCounterVec,
+    /// 1 for the state that a feed is in.
+    pub feed_state: IntGaugeVec,
+    /// Time that a request waited for its turn under rate or concurrency, those that were refused included.
+    pub rate_limit_wait: Histogram,
+    /// Requests that wait for their turn.
+    pub rate_limit_waiting: IntGaugeVec,
+    /// 1 while the shared store of rate limits answers, or where limits are local by configuration.
+    pub store_available: IntGauge,
+    /// Times that the shared store went away and limits were counted locally until it came back.
+    pub store_fallbacks: IntCounter,
+    /// Dynamic tenants that got the label _other because metrics.
+    pub tenant_overflow: IntCounter,
+    /// When a token expires, Unix time.
+    pub token_expiry: IntGaugeVec,
+    /// When a token was last accepted, Unix time.
+    pub token_last_used: IntGaugeVec,
 }
 
 impl Metrics {
@@ -184,6 +347,26 @@ impl Metrics {
             clients_left: counters(&registry, &CLIENTS_LEFT)?,
             idp_detected: gauges(&registry, &IDP_DETECTED)?,
             idp_suggested: gauges(&registry, &IDP_SUGGESTED)?,
+            allowlist_decisions: counters(&registry, &ALLOWLIST_DECISIONS)?,
+            config_last_reload: gauges(&registry, &CONFIG_LAST_RELOAD)?.with_label_values(&[] as &[&str]),
+            config_reload_success: gauges(&registry, &CONFIG_RELOAD_SUCCESS)?.with_label_values(&[] as &[&str]),
+            connections_refused: counters(&registry, &CONNECTIONS_REFUSED)?,
+            dynamic_tenants: gauges(&registry, &DYNAMIC_TENANTS)?.with_label_values(&[] as &[&str]),
+            feed_addresses: gauges(&registry, &FEED_ADDRESSES)?,
+            feed_changes: counters(&registry, &FEED_CHANGES)?,
+            feed_document: gauges(&registry, &FEED_DOCUMENT)?,
+            feed_failures: counters(&registry, &FEED_FAILURES)?,
+            feed_info: gauges(&registry, &FEED_INFO)?,
+            feed_last_success: gauges(&registry, &FEED_LAST_SUCCESS)?,
+            feed_rejected: counters(&registry, &FEED_REJECTED)?,
+            feed_state: gauges(&registry, &FEED_STATE)?,
+            rate_limit_wait: histogram(&registry, &RATE_LIMIT_WAIT, WAITS)?,
+            rate_limit_waiting: gauges(&registry, &RATE_LIMIT_WAITING)?,
+            store_available: gauges(&registry, &STORE_AVAILABLE)?.with_label_values(&[] as &[&str]),
+            store_fallbacks: counters(&registry, &STORE_FALLBACKS)?.with_label_values(&[] as &[&str]),
+            tenant_overflow: counters(&registry, &TENANT_OVERFLOW)?.with_label_values(&[] as &[&str]),
+            token_expiry: gauges(&registry, &TOKEN_EXPIRY)?,
+            token_last_used: gauges(&registry, &TOKEN_LAST_USED)?,
             registry,
         };
         gauges(&metrics.registry, &BUILD_INFO)?.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);

@@ -149,7 +149,7 @@ impl Proxy {
     fn base_url(&self, host: Option<&Authority>) -> String {
         let listen = &self.settings.listen;
         match (&listen.base_url, host) {
-            (Some(url), _) => url.trim_end_matches('/').to_owned(),
+            (Some(url), _) => url.for_tenant("default"),
             (None, Some(host)) => format!("http://{host}{}", listen.base_path),
             (None, None) => format!("http://{}{}", listen.address, listen.base_path),
         }

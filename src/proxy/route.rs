@@ -97,24 +97,12 @@ fn decode(path: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::config::settings::Limits;
 
     fn listen(base: &str, outside: Outside) -> Listen {
-        let limits = Limits {
-            body: 1,
-            header: 1,
-            connections: 1,
-            in_flight: 1,
-            header_timeout: Duration::ZERO,
-            body_timeout: Duration::ZERO,
-            idle_timeout: Duration::ZERO,
-            deadline: Duration::ZERO,
-            drain: Duration::ZERO,
-        };
-        Listen { address: ([127, 0, 0, 1], 0).into(), base_url: None, base_path: base.into(), outside, limits }
+        let mut listen = crate::config::from_upstream("http://app/").unwrap().settings.listen;
+        (listen.base_path, listen.outside) = (base.into(), outside);
+        listen
     }
 
     #[track_caller]

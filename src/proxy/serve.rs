@@ -35,7 +35,7 @@ pub async fn bind(mut settings: Settings) -> anyhow::Result<Shim> {
     let admin = listen(settings.admin.address).await?;
     settings.listen.address = data.local_addr()?;
     settings.admin.address = admin.local_addr()?;
-    let metrics = Arc::new(Metrics::new(&[&*settings.tenant.id], &REASONS)?);
+    let metrics = Arc::new(Metrics::new(&["default"], &REASONS)?);
     let app = App::new(&settings.upstream, metrics.upstream_connections.clone());
     let gate = Gate::new(&settings);
     let proxy = Arc::new(Proxy { settings, metrics, gate, app, ids: Ids::default(), life: Arc::<Life>::default() });
@@ -70,7 +70,7 @@ impl Shim {
         let operators = admin::Admin {
             metrics: Arc::clone(&proxy.metrics),
             draining,
-            app: proxy.settings.upstream.url.clone(),
+            app: proxy.app.origin().clone(),
             app_required: proxy.settings.admin.readiness == Readiness::App,
         };
         // It stays to the end: who waits for the drain wants to see it.
@@ -159,7 +159,7 @@ fn announce(settings: &Settings) {
         base_path = listen.base_path,
         admin = %admin.address,
         upstream = %upstream.url,
-        idp = %settings.tenant.idp,
+        idp = %settings.tenants.defaults.idp,
         "serving"
     );
     for missing in &settings.not_in_force {

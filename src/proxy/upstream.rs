@@ -85,6 +85,7 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(settings: &settings::Upstream, connections: IntGauge) -> Self {
+        let origin: Uri = settings.url.for_tenant("default").parse().unwrap_or_default();
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(settings.connect_timeout));
@@ -100,10 +101,15 @@ impl App {
             hold: settings.hold,
             held: Semaphore::new(settings.max_held.min(Semaphore::MAX_PERMITS)),
             retries: settings.retries,
-            origin: settings.url.clone(),
-            base: settings.url.path().trim_end_matches('/').to_owned(),
+            base: origin.path().trim_end_matches('/').to_owned(),
+            origin,
             content_type: settings.content_type.clone(),
         }
+    }
+
+    /// Scheme, host and port, with the path of its SCIM base.
+    pub(crate) fn origin(&self) -> &Uri {
+        &self.origin
     }
 
     /// The app's idea of its own base.

@@ -2,7 +2,7 @@
 
 use scimshim::quirk::TenantMode;
 
-use crate::harness::{App, Shim, ask, settings};
+use crate::harness::{App, Shim, ask, plan, settings};
 
 const SCIM: &[(&str, &str)] = &[("content-type", "application/scim+json")];
 
@@ -80,7 +80,7 @@ async fn what_says_that_it_is_no_json_is_refused_as_that() {
 async fn observe_forwards_what_it_cannot_read_as_it_came() {
     let app = App::json("{}").await;
     let mut settings = settings(app.addr);
-    settings.tenant.plan.mode = TenantMode::Observe;
+    plan(&mut settings).mode = TenantMode::Observe;
     let shim = Shim::start(settings).await;
     for (name, body, _) in hostile().into_iter().filter(|(_, body, _)| body.len() < 1 << 20) {
         let answer = ask(shim.data, "PATCH", "/scim/v2/Users/1", SCIM, &body).await;

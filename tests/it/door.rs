@@ -14,7 +14,9 @@ use tokio::{
     net::TcpListener,
 };
 
-use crate::harness::{Act, App, Client, Frame, Raw, RawH2, Seen, Shim, ask, closed_port, eventually, http2, settings};
+use crate::harness::{
+    Act, App, Client, Frame, Raw, RawH2, Seen, Shim, ask, closed_port, defaults, eventually, http2, plan, settings,
+};
 
 const USERS: &str = "/scim/v2/Users";
 const JSON: (&str, &str) = ("content-type", "application/scim+json");
@@ -283,7 +285,7 @@ mod through {
         assert!(app.seen().is_empty());
 
         let mut settings = settings(app.addr);
-        settings.tenant.plan.mode = TenantMode::Observe;
+        plan(&mut settings).mode = TenantMode::Observe;
         let shim = Shim::start(settings).await;
         assert_eq!(ask(shim.data, "POST", USERS, &foreign, "xx").await.status, 200);
         assert_eq!(app.only().body, "xx");
@@ -327,7 +329,7 @@ mod through {
     async fn mode_off_streams_and_still_bounds() {
         let app = App::json(ODD).await;
         let mut settings = settings(app.addr);
-        settings.tenant.plan.mode = TenantMode::Off;
+        plan(&mut settings).mode = TenantMode::Off;
         let shim = Shim::start(settings).await;
         let sent = [JSON, ("content-encoding", "br"), ("transfer-encoding", "chunked")];
         let mut client = Client::connect(shim.data).await;
@@ -372,7 +374,7 @@ mod app_away {
     async fn a_streamed_body_is_held_too() {
         let addr = closed_port().await;
         let mut settings = settings(addr);
-        settings.tenant.plan.mode = TenantMode::Off;
+        plan(&mut settings).mode = TenantMode::Off;
         let shim = Shim::start(settings).await;
         let data = shim.data;
         let post = tokio::spawn(async move { ask(data, "POST", USERS, &[JSON], ODD).await });
@@ -498,7 +500,7 @@ mod app_away {
     async fn an_answer_that_breaks_after_it_began_to_go_out_is_not_made_whole() {
         let app = Raw::start(&[Act::SayAndClose(b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n{")]).await;
         let mut settings = settings(app.addr);
-        settings.tenant.plan.mode = TenantMode::Off;
+        plan(&mut settings).mode = TenantMode::Off;
         let shim = Shim::start(settings).await;
         let mut client = Client::connect(shim.data).await;
         client.request("GET", USERS, &[], b"").await;
@@ -511,7 +513,7 @@ mod app_away {
     async fn a_streamed_answer_that_stops_is_broken_by_the_app() {
         let app = Raw::start(&[Act::Say(b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n{")]).await;
         let mut settings = settings(app.addr);
-        settings.tenant.plan.mode = TenantMode::Off;
+        plan(&mut settings).mode = TenantMode::Off;
         settings.listen.limits.deadline = Duration::from_millis(300);
         let shim = Shim::start(settings).await;
         let mut client = Client::connect(shim.data).await;
@@ -586,7 +588,7 @@ mod early {
         for mode in [TenantMode::Rewrite, TenantMode::Off] {
             let app = hasty("HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Bearer\r\ncontent-length: 0\r\n\r\n").await;
             let mut settings = settings(app);
-            settings.tenant.plan.mode = mode;
+            plan(&mut settings).mode = mode;
             let shim = Shim::start(settings).await;
             for _ in 0..20 {
                 let said = ask(shim.data, "PATCH", USER, &[JSON], &body).await;
@@ -878,7 +880,7 @@ mod life {
         shim.counts("scimshim_idp_detected", &[("idp", "okta")], 1.0).await;
         shim.counts("scimshim_idp_detected", &[], 1.0).await;
         let mut settings = settings(app.addr);
-        settings.tenant.idp = Idp::Entra;
+        defaults(&mut settings).idp = Idp::Entra;
         let shim = Shim::start(settings).await;
         ask(shim.data, "GET", USERS, &[("user-agent", "Okta SCIM Client 1.0.0")], "").await;
         shim.counts("scimshim_requests_total", &[("idp", "entra")], 1.0).await;
@@ -899,7 +901,7 @@ mod redirects {
 
     async fn shim(app: &App, mode: Mode) -> Shim {
         let mut settings = settings(app.addr);
-        settings.tenant.plan.quirks.insert("redirect".into(), mode);
+        plan(&mut settings).quirks.insert("redirect".into(), mode);
         settings.debug_headers = true;
         Shim::start(settings).await
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use scimshim::quirk::TenantMode;
 
-use crate::harness::{Act, App, Client, Raw, Shim, ask, eventually, greedy, http2, settings};
+use crate::harness::{Act, App, Client, Raw, Shim, ask, eventually, greedy, http2, plan, settings};
 
 const USERS: &str = "/scim/v2/Users";
 const POST: &str = "POST /scim/v2/Users HTTP/1.1\r\nhost: a\r\n";
@@ -190,7 +190,7 @@ mod framing {
     async fn trailers_of_a_streamed_body_are_refused() {
         let app = App::json("{}").await;
         let mut settings = settings(app.addr);
-        settings.tenant.plan.mode = TenantMode::Off;
+        plan(&mut settings).mode = TenantMode::Off;
         let shim = Shim::start(settings).await;
         let body = "transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nx-user: 1\r\n\r\n";
         let said = raw(&shim, format!("{POST}{body}")).await;
@@ -324,7 +324,7 @@ mod size {
     async fn what_says_that_it_is_too_large_reaches_no_app_and_is_not_invited() {
         let app = App::json("{}").await;
         let mut settings = settings(app.addr);
-        settings.tenant.plan.mode = TenantMode::Off;
+        plan(&mut settings).mode = TenantMode::Off;
         let shim = Shim::start(settings).await;
         let mut client = Client::connect(shim.data).await;
         client.say(format!("{POST}content-length: 99999999\r\nexpect: 100-continue\r\n\r\n")).await;
@@ -416,7 +416,7 @@ mod pace {
     async fn a_slow_streamed_body_is_refused() {
         let app = App::json("{}").await;
         let mut settings = settings(app.addr);
-        settings.tenant.plan.mode = TenantMode::Off;
+        plan(&mut settings).mode = TenantMode::Off;
         settings.listen.limits.body_timeout = Duration::from_millis(200);
         let shim = Shim::start(settings).await;
         let said = raw(&shim, format!("{POST}content-length: 10\r\n\r\n{{")).await;
@@ -456,7 +456,7 @@ mod pace {
         for mode in [TenantMode::Rewrite, TenantMode::Off] {
             let app = App::start(|_| http::Response::new(vec![b'x'; 1 << 20].into())).await;
             let mut settings = settings(app.addr);
-            settings.tenant.plan.mode = mode;
+            plan(&mut settings).mode = mode;
             settings.listen.limits.idle_timeout = Duration::from_millis(200);
             settings.listen.limits.in_flight = 10;
             let shim = Shim::start(settings).await;

@@ -9,7 +9,7 @@ use std::{io::Write, net::SocketAddr, time::Duration};
 
 use anyhow::Context;
 use bytes::Bytes;
-use http::{Request, Uri, header};
+use http::{Request, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -22,13 +22,7 @@ use self::{
     script::{Ids, Reply, STEPS, Step, Verdict},
 };
 use super::{paint::Paint, serve};
-use crate::{
-    config::{
-        Settings,
-        settings::{Admin, Limits, Listen, Log, Outside, Readiness, RetryAfter, Tenant, Upstream},
-    },
-    quirk::{Idp, PlanSettings},
-};
+use crate::config::{self, Loaded, Settings};
 
 /// What `scimshim demo` takes.
 #[derive(Debug, clap::Args)]
@@ -147,41 +141,12 @@ async fn send(
 
 /// The defaults of a configuration that names only the app, with two settings that the app's manners ask for.
 fn settings(app: SocketAddr, data: u16, admin: u16) -> anyhow::Result<Settings> {
-    let seconds = Duration::from_secs;
-    Ok(Settings {
-        listen: Listen {
-            address: SocketAddr::from(([127, 0, 0, 1], data)),
-            base_url: None,
-            base_path: BASE.to_owned(),
-            outside: Outside::Refuse,
-            limits: Limits {
-                body: 10 << 20,
-                header: 64 << 10,
-                connections: 10_000,
-                in_flight: 4096,
-                header_timeout: seconds(10),
-                body_timeout: seconds(30),
-                idle_timeout: seconds(75),
-                deadline: seconds(50),
-                drain: seconds(1),
-            },
-        },
-        admin: Admin { address: SocketAddr::from(([127, 0, 0, 1], admin)), readiness: Readiness::Shim },
-        upstream: Upstream {
-            url: format!("http://{app}{BASE}").parse::<Uri>().context("the app's address is no URL")?,
-            connect_timeout: seconds(2),
-            hold: seconds(20),
-            max_held: 256,
-            retries: 2,
-            pool: 64,
-            http2: false,
-            content_type: Some(http::HeaderValue::from_static("application/json")),
-        },
-        tenant: Tenant { id: "default".into(), idp: Idp::Auto, plan: PlanSettings::default() },
-        debug_headers: true,
-        retry_after: RetryAfter { floor: seconds(30), ceiling: seconds(600) },
-        threads: 1,
-        log: Log { format: None, level: "info".to_owned() },
-        not_in_force: Vec::new(),
-    })
+    let loaded = config::from_upstream(&format!("http://{app}{BASE}"));
+    let Ok(Loaded { mut settings, .. }) = loaded else { anyhow::bail!("the app's address is no URL") };
+    settings.listen.address = SocketAddr::from(([127, 0, 0, 1], data));
+    settings.listen.limits.drain = Duration::from_secs(1);
+    settings.admin.address = SocketAddr::from(([127, 0, 0, 1], admin));
+    settings.upstream.content_type = Some(http::HeaderValue::from_static("application/json"));
+    settings.debug_headers = true;
+    Ok(settings)
 }

@@ -8,7 +8,7 @@ mod shim;
 
 pub(crate) use app::{Act, App, Frame, Raw, RawH2, Seen, closed_port};
 pub(crate) use client::{Answer, Client, ask, greedy, http2};
-pub(crate) use shim::{Shim, settings};
+pub(crate) use shim::{Shim, configured, defaults, plan, read, settings};
 
 use std::{future::Future, time::Duration};
 

@@ -1,13 +1,10 @@
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use scimshim::{
-    config::{
-        Settings,
-        settings::{Admin, Limits, Listen, Log, Outside, Readiness, RetryAfter, Tenant, Upstream},
-    },
+    config::{self, Settings, World, settings::Tenant},
     observe::Metrics,
     proxy,
-    quirk::{Idp, PlanSettings},
+    quirk::PlanSettings,
 };
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -15,44 +12,39 @@ use super::{Answer, ask, eventually};
 
 /// Defaults with short times, in front of `app`.
 pub(crate) fn settings(app: SocketAddr) -> Settings {
-    let any = ([127, 0, 0, 1], 0).into();
+    configured(app, "")
+}
+
+/// The same, with what `yaml` says beside the app's URL.
+pub(crate) fn configured(app: SocketAddr, yaml: &str) -> Settings {
+    let yaml = format!("upstream: {{ url: 'http://{app}/scim/v2' }}\n{yaml}");
+    read(&yaml).unwrap_or_else(|problems| panic!("{problems}\n{yaml}"))
+}
+
+/// A whole configuration, on ports that the system chooses and with short times.
+pub(crate) fn read(yaml: &str) -> Result<Settings, String> {
+    let loaded = config::read(yaml, Path::new(""), &World::real());
+    let mut settings = loaded.map_err(|all| all.iter().map(|p| format!("{p}\n")).collect::<String>())?.settings;
+    settings.listen.address = ([127, 0, 0, 1], 0).into();
+    settings.admin.address = ([127, 0, 0, 1], 0).into();
     let seconds = Duration::from_secs;
-    Settings {
-        listen: Listen {
-            address: any,
-            base_url: None,
-            base_path: "/scim/v2".into(),
-            outside: Outside::Refuse,
-            limits: Limits {
-                body: 1 << 20,
-                header: 64 << 10,
-                connections: 1000,
-                in_flight: 1000,
-                header_timeout: seconds(20),
-                body_timeout: seconds(20),
-                idle_timeout: seconds(20),
-                deadline: seconds(20),
-                drain: seconds(20),
-            },
-        },
-        admin: Admin { address: any, readiness: Readiness::Shim },
-        upstream: Upstream {
-            url: format!("http://{app}/scim/v2").parse().unwrap(),
-            connect_timeout: seconds(2),
-            hold: seconds(10),
-            max_held: 100,
-            retries: 2,
-            pool: 8,
-            http2: false,
-            content_type: None,
-        },
-        tenant: Tenant { id: "default".into(), idp: Idp::Auto, plan: PlanSettings::default() },
-        debug_headers: false,
-        retry_after: RetryAfter { floor: seconds(30), ceiling: seconds(600) },
-        threads: 1,
-        log: Log { format: None, level: "info".into() },
-        not_in_force: Vec::new(),
-    }
+    let limits = &mut settings.listen.limits;
+    limits.body = 1 << 20;
+    (limits.connections, limits.in_flight) = (1000, 1000);
+    (limits.header_timeout, limits.body_timeout) = (seconds(20), seconds(20));
+    (limits.idle_timeout, limits.deadline, limits.drain) = (seconds(20), seconds(20), seconds(20));
+    (settings.upstream.hold, settings.upstream.max_held) = (seconds(10), 100);
+    Ok(settings)
+}
+
+/// What `tenants.defaults` became.
+pub(crate) fn defaults(settings: &mut Settings) -> &mut Tenant {
+    Arc::make_mut(&mut settings.tenants.defaults)
+}
+
+/// What is rewritten, for a test to change.
+pub(crate) fn plan(settings: &mut Settings) -> &mut PlanSettings {
+    Arc::make_mut(&mut defaults(settings).plan)
 }
 
 /// A running shim.
