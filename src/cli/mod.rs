@@ -12,6 +12,7 @@ mod generate;
 mod json;
 mod paint;
 mod serve;
+mod token;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -80,6 +81,8 @@ enum Command {
     Explain(explain::Args),
     /// The catalogue of quirks, and the page of each
     Quirk(quirk::Args),
+    /// Make a tenant's token, or hash one
+    Token(token::Args),
     /// Print the JSON Schema of the configuration
     #[command(
         after_help = "Example:\n  scimshim schema > scimshim.schema.json    for editors that complete YAML by a schema"
@@ -128,6 +131,7 @@ fn run(command: Command, paint: Paint, out: &mut dyn Write) -> anyhow::Result<u8
         Command::Check { config, strict } => Ok(check::run(&config, strict, out)?),
         Command::Explain(args) => explain::run(&args, paint, out),
         Command::Quirk(args) => quirk::run(&args, paint, out),
+        Command::Token(args) => token::run(&args, out),
         Command::Schema => Ok(schema::run(out)?),
         Command::Completions { shell } => generate::completions(Cli::command(), shell, out),
         Command::Man => generate::man(Cli::command(), out),
@@ -181,7 +185,9 @@ mod tests {
 
     #[test]
     fn every_flag_is_an_environment_variable() {
-        for command in Cli::command().get_subcommands() {
+        let cli = Cli::command();
+        let commands = cli.get_subcommands().flat_map(|command| command.get_subcommands().chain([command]));
+        for command in commands {
             for flag in command.get_arguments().filter(|arg| arg.get_long().is_some()) {
                 let name = format!("SCIMSHIM_{}", flag.get_id().as_str().to_uppercase());
                 assert_eq!(flag.get_env().and_then(|env| env.to_str()), Some(name.as_str()), "{}", command.get_name());

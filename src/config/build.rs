@@ -696,8 +696,8 @@ impl Build<'_> {
         let ranges = allow.cidrs.as_ref().or(defaults.cidrs.as_ref()).is_some_and(|c| !c.is_empty());
         // A list that could not be read has been said.
         let doc = self.doc;
-        let unread = ["feeds", "cidrs"].iter().any(|key| doc.has(&[&at[..], &[key, "0"]].concat()));
-        if allow.mode.or(defaults.mode) == Some(AllowMode::Enforce) && !feeds && !ranges && !unread {
+        let unread = || ["feeds", "cidrs"].iter().any(|key| doc.has(&[&at[..], &[key, "0"]].concat()));
+        if allow.mode.or(defaults.mode) == Some(AllowMode::Enforce) && !feeds && !ranges && !unread() {
             self.wrong(
                 &at,
                 "`enforce` without feeds and CIDRs refuses everyone",

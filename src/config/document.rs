@@ -14,11 +14,11 @@ use serde_saphyr::{DuplicateKeyPolicy, Location, Spanned};
 use super::problem::{Grade, Place, Problems};
 
 /// A configuration larger than this is a mistake (a data file, a device), and reading it would only delay saying so.
-pub(crate) const MAX_BYTES: usize = 1024 * 1024;
+pub(crate) const MAX_BYTES: usize = 32 << 20;
 
-/// The contract's file is 6 deep and has 400 values; 5,000 tenants fit.
+/// The contract's file is 6 deep and has 400 values, 30 for a tenant; 50,000 tenants fit.
 const MAX_DEPTH: usize = 32;
-const MAX_NODES: usize = 100_000;
+const MAX_NODES: usize = 2_000_000;
 
 /// A value and where it stands.
 #[derive(Clone)]

@@ -171,7 +171,7 @@ fn read_file(path: &Path, world: &World<'_>, problems: &mut Problems) -> Option<
     match types::read_text(path, MAX_BYTES as u64) {
         Ok(text) => document::parse(&text, world.env, problems),
         Err(why) => {
-            problems.wrong(Place::Nowhere, "", format!("cannot be read: {why}"), "name a YAML file of 1MiB at most");
+            problems.wrong(Place::Nowhere, "", format!("cannot be read: {why}"), "name a YAML file of 32MiB at most");
             None
         }
     }

@@ -82,8 +82,7 @@ words! {
     };
     Size, "a size such as `64KiB`, `10MiB`, or a number of bytes", Size::parse;
     TenantId, "1 to 63 of a-z, 0-9, `.`, `_` and `-`, the first a letter or digit", |text| {
-        let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
-        if named(text, legal) { Ok(Self(text.to_owned())) } else { Err(String::new()) }
+        if is_tenant_id(text) { Ok(Self(text.to_owned())) } else { Err(String::new()) }
     };
     Timestamp, "a time as RFC 3339 has it, such as `2027-11-01T00:00:00Z`", Timestamp::parse;
 }
@@ -93,6 +92,11 @@ fn named(text: &str, legal: impl Fn(char) -> bool) -> bool {
     text.len() <= 63
         && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
         && text.chars().all(legal)
+}
+
+/// Whether `text` may be the name of a tenant.
+pub fn is_tenant_id(text: &str) -> bool {
+    named(text, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c))
 }
 
 /// Where to listen.
@@ -613,9 +617,24 @@ impl Timestamp {
     }
 }
 
+impl std::str::FromStr for Timestamp {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = <Self as super::read::Word>::WANTED;
+        Self::parse(text).map_err(|why| {
+            let why = if why.is_empty() { "not legal".to_owned() } else { why };
+            format!("{text:?} is no time: {why}; write {wanted}")
+        })
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}s after 1970", self.unix)
+        let (year, month, day) = civil(self.unix.div_euclid(86_400));
+        let second = self.unix.rem_euclid(86_400);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 }
 
@@ -635,6 +654,19 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     let of_era = year - era * 400;
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+/// The day that is so many days after 1970-01-01; the inverse of [`days`], from the same paper.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month, of_year - (153 * from_march + 2) / 5 + 1)
 }
 
 /// Where a secret is. The value itself is read when it is needed, so that a rotated file is seen.
@@ -847,6 +879,10 @@ mod tests {
             ("1969-12-31T23:59:59Z", -1),
         ] {
             assert_eq!(<Timestamp as Word>::parse(text), Ok(Timestamp { unix }), "{text}");
+        }
+        for unix in (0..80_000).map(|step| step * 86_399 * 3) {
+            let timestamp = Timestamp { unix };
+            assert_eq!(<Timestamp as Word>::parse(&timestamp.to_string()), Ok(timestamp), "{timestamp}");
         }
         for text in [
             "2027-11-01",

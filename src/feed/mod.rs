@@ -48,3 +48,46 @@ pub struct Spec {
     /// Cells or tags that tenants name, sorted, each once; empty for a list.
     pub parts: Vec<Arc<str>>,
 }
+// STUB
+use std::net::IpAddr;
+#[allow(missing_docs)]
+#[derive(Debug, Default)]
+pub struct AddressSet(Vec<ipnet::IpNet>);
+impl FromIterator<ipnet::IpNet> for AddressSet {
+    fn from_iter<T: IntoIterator<Item = ipnet::IpNet>>(t: T) -> Self {
+        Self(t.into_iter().collect())
+    }
+}
+#[allow(missing_docs)]
+impl AddressSet {
+    pub fn find(&self, ip: IpAddr) -> Option<ipnet::IpNet> {
+        self.0.iter().find(|n| n.contains(&ip)).copied()
+    }
+}
+#[allow(missing_docs)]
+#[derive(Debug)]
+pub struct Feeds;
+#[allow(missing_docs)]
+#[derive(Debug)]
+pub struct Part;
+#[allow(missing_docs)]
+#[derive(Debug, PartialEq, Eq)]
+pub enum Readiness {
+    Ready,
+    NotReady,
+}
+#[allow(missing_docs)]
+impl Part {
+    pub fn find(&self, _: IpAddr) -> Option<ipnet::IpNet> {
+        None
+    }
+    pub fn readiness(&self, _: std::time::Instant) -> Readiness {
+        Readiness::NotReady
+    }
+}
+#[allow(missing_docs)]
+impl Feeds {
+    pub fn part(&self, _: &str, _: Option<&str>) -> Option<Arc<Part>> {
+        Some(Arc::new(Part))
+    }
+}

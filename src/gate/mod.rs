@@ -1,148 +1,219 @@
-//! May this caller come in, and now?
+//! May this caller come in, and now? Whose connection is it, from where, with which token, how fast.
 //!
-//! The seam where admission stands: address, token and rate will be asked here, before a byte of the body is read.
-//! Today there is one tenant and one bound, the requests in flight. Decisions are synchronous; nothing waits here.
+//! The order is that of the refusals: tenant, address, token, then rate and concurrency, all before a byte of the body
+//! is read. Every decision is synchronous, with the time handed in; only waiting for one's turn under a rate is not.
+//!
+//! A tenant's plan, bucket, tokens and place in the app hang on one [`Tenant`], which is found once per request: there
+//! is no second look-up by name that could find another.
 
+pub mod address;
+pub mod allow;
 pub mod rate;
+pub mod resolve;
+pub mod tenant;
+pub mod tenants;
+pub mod token;
+pub mod unlisted;
 
 use std::{
-    collections::BTreeSet,
     net::IpAddr,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc,
+        atomic::{AtomicU32, AtomicUsize, Ordering},
     },
+    time::{Instant, SystemTime},
 };
 
-use http::{header, request::Parts};
+use http::HeaderMap;
 
+pub use self::{address::Caller, tenant::Tenant};
+use self::{
+    resolve::{Evidence, Named, Resolver},
+    tenants::Tenants,
+    token::Presented,
+};
 use crate::{
-    config::{Settings, settings},
-    quirk::{Idp, Plan},
+    config::{
+        Settings,
+        settings::{AddressFrom, ClientAddress},
+    },
+    feed::Feeds,
+    observe::Metrics,
 };
 
 /// Why a caller may not come in now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
+    /// `enforce`, and the address is on no list.
+    #[error(
+        "requests from {0} are not allowed for this connection; if this is the identity provider, its address has to be \
+         added to the allowlist of the provisioning gateway"
+    )]
+    Address(IpAddr),
+    /// `enforce`, and there is no address to be judged.
+    #[error(
+        "the provisioning gateway cannot tell from which address this request comes, because of how the proxies before \
+         it are set up; send it again after the wait"
+    )]
+    AddressUnknown,
+    /// `enforce`, and the lists are not good enough to refuse by.
+    #[error(
+        "the provisioning gateway has no current list of the identity provider's addresses; send this request again \
+         after the wait"
+    )]
+    Feed,
     /// More requests in flight than `listen.limits.in_flight`.
     #[error("the provisioning gateway has too many requests in flight; send this one again after the wait")]
     Overload,
+    /// Over the tenant's rate or concurrency after the allowed wait.
+    #[error(transparent)]
+    Rate(#[from] rate::Refused),
+    /// No tenant of that name.
+    #[error("there is no connection of this name here; check the URL in the identity provider's provisioning settings")]
+    Tenant,
+    /// The token.
+    #[error(transparent)]
+    Token(#[from] token::Refused),
 }
 
-/// Decides who comes in; one for the life of a shim.
+/// Decides who comes in; one for each set of settings.
 #[derive(Debug)]
 pub struct Gate {
-    tenant: Arc<Tenant>,
-    in_flight: Arc<AtomicUsize>,
+    resolver: Resolver,
+    rules: ClientAddress,
+    tenants: Tenants,
+    metrics: Arc<Metrics>,
     limit: usize,
+    shared: Arc<Shared>,
 }
 
-/// A caller that came in. Dropping it makes room for the next.
-#[derive(Debug)]
-pub struct Admitted {
-    /// Whose connection this is.
-    pub tenant: Arc<Tenant>,
-    /// What is fixed for it.
-    pub plan: Arc<Plan>,
-    /// Set once in the life of a tenant: the profile that `idp: auto` has just found.
-    pub detected: Option<Idp>,
-    room: Room,
+/// What is counted across settings.
+#[derive(Debug, Default)]
+struct Shared {
+    in_flight: Arc<AtomicUsize>,
+    /// Requests in a row from addresses that no caller from the internet has.
+    private: AtomicU32,
 }
 
-/// One customer's connection, and what is remembered about it.
-#[derive(Debug)]
-pub struct Tenant {
-    /// Its id, the metric label.
-    pub id: Arc<str>,
-    /// One plan per profile in the order of [`Idp::ALL`], made once.
-    plans: Vec<Arc<Plan>>,
-    /// The profile; for `auto` empty until a User-Agent tells, and then kept.
-    idp: OnceLock<Idp>,
-    /// Whether the operator has been told what the traffic looks like.
-    suggested: AtomicBool,
-    /// Collections that have answered 200.
-    seen: Mutex<BTreeSet<&'static str>>,
-}
+/// Never warned again.
+const SETTLED: u32 = u32::MAX;
+
+/// A health check or an operator's curl may come first; after so many the proxy before us hides who calls.
+const PRIVATE: u32 = 10;
 
 impl Gate {
-    /// The gate for `settings`.
-    pub fn new(settings: &Settings) -> Self {
+    /// The gate for `settings`. What `before` counts and remembers goes on.
+    pub fn new(
+        settings: &Settings,
+        feeds: &Feeds,
+        store: &rate::Store,
+        metrics: &Arc<Metrics>,
+        before: Option<&Self>,
+    ) -> Self {
+        let tenants = Tenants::new(settings, feeds, store, metrics, before.map(|before| &before.tenants));
+        let shared: Arc<Shared> = before.map_or_else(<_>::default, |before| Arc::clone(&before.shared));
+        let hidden = settings.listen.client_address.from == AddressFrom::Peer
+            && settings.listen.client_address.trusted_proxies.is_empty()
+            && (tenants.all().any(|tenant| tenant.looks_at_addresses()));
+        shared.private.store(if hidden { 0 } else { SETTLED }, Ordering::Relaxed);
         Self {
-            tenant: Arc::new(Tenant::new("default", &settings.tenants.defaults)),
-            in_flight: Arc::default(),
+            resolver: Resolver::new(&settings.tenants.resolve),
+            rules: settings.listen.client_address.clone(),
+            tenants,
+            metrics: Arc::clone(metrics),
             limit: settings.listen.limits.in_flight,
+            shared,
         }
     }
 
-    /// Lets a request in, or says why not.
+    /// Who is calling. The headers must be as they came.
+    pub fn caller(&self, peer: Option<IpAddr>, tls: bool, headers: &HeaderMap) -> Caller {
+        let caller = address::caller(&self.rules, peer, tls, headers);
+        self.watch(caller.address);
+        caller
+    }
+
+    /// How tenants are named.
+    pub fn resolver(&self) -> &Resolver {
+        &self.resolver
+    }
+
+    /// Every listed tenant and `default`.
+    pub fn tenants(&self) -> impl Iterator<Item = &Arc<Tenant>> {
+        self.tenants.all()
+    }
+
+    /// The tenant of requests outside SCIM, where they pass.
+    pub fn outside(&self) -> &Arc<Tenant> {
+        self.tenants.default()
+    }
+
+    /// Whose connection this is.
+    ///
+    /// # Errors
+    /// No such tenant; or no token, where only that could have named one.
+    pub fn tenant(&self, evidence: &Evidence<'_>) -> Result<Arc<Tenant>, Refused> {
+        // Whether a token may stand without a scheme is a tenant's setting, and here no tenant is known yet.
+        let presented = || Presented::of(evidence.headers, false).or_else(|| self.bare(evidence.headers));
+        let by_token = || self.tenants.owner(&presented()?.0);
+        match self.resolver.resolve(evidence, by_token) {
+            Named::Default => Ok(Arc::clone(self.tenants.default())),
+            Named::Nobody => Err(Refused::Tenant),
+            Named::Tenant(id) => self.tenants.find(&id).ok_or(Refused::Tenant),
+            Named::Tokenless if presented().is_some() => Err(token::Refused::Unknown.into()),
+            Named::Tokenless => Err(token::Refused::Missing.into()),
+        }
+    }
+
+    /// A token without a scheme, if it is of a tenant that takes it so.
+    fn bare(&self, headers: &HeaderMap) -> Option<Presented> {
+        let presented = Presented::of(headers, true)?;
+        let owner = self.tenants.owner(&presented.0)?;
+        self.tenants.find(owner).filter(|tenant| tenant.rules.bare_token).map(|_| presented)
+    }
+
+    /// Lets a caller of `tenant` in by address and token, or says why not.
+    ///
+    /// # Errors
+    /// The address, or the token.
+    pub fn admit(&self, tenant: &Tenant, caller: &Caller, headers: &HeaderMap) -> Result<(), Refused> {
+        tenant.admit(caller, headers, Instant::now(), SystemTime::now(), &self.metrics)
+    }
+
+    /// Lets a caller in by address alone, as requests outside SCIM are.
+    ///
+    /// # Errors
+    /// The address.
+    pub fn admit_outside(&self, caller: &Caller) -> Result<(), Refused> {
+        self.outside().judge(caller, Instant::now(), SystemTime::now(), false, &self.metrics)
+    }
+
+    /// Room for one more request.
     ///
     /// # Errors
     /// Over `listen.limits.in_flight`.
-    pub fn admit(&self, parts: &Parts, _peer: IpAddr) -> Result<Admitted, Refused> {
-        let room = Room::take(&self.in_flight, self.limit).ok_or(Refused::Overload)?;
-        let tenant = Arc::clone(&self.tenant);
-        let detected = tenant.detect(parts);
-        let plan = tenant.plan();
-        Ok(Admitted { tenant, plan, detected, room })
+    pub fn room(&self) -> Result<Room, Refused> {
+        Room::take(&self.shared.in_flight, self.limit).ok_or(Refused::Overload)
     }
-}
 
-impl Admitted {
-    /// What must live until the answer has gone out.
-    pub fn into_room(self) -> Room {
-        self.room
-    }
-}
-
-impl Tenant {
-    fn new(id: &str, settings: &settings::Tenant) -> Self {
-        let idp = OnceLock::new();
-        if settings.idp != Idp::Auto {
-            let _ = idp.set(settings.idp);
+    /// Says once that the callers' addresses are hidden behind something that nobody has named.
+    fn watch(&self, address: Option<IpAddr>) {
+        let private = &self.shared.private;
+        if private.load(Ordering::Relaxed) == SETTLED {
+            return;
         }
-        Self {
-            id: id.into(),
-            plans: Idp::ALL.iter().map(|idp| Arc::new(Plan::new(&settings.plan, *idp))).collect(),
-            idp,
-            suggested: AtomicBool::new(false),
-            seen: Mutex::default(),
+        let Some(address) = address else { return };
+        if !address::is_private(address) {
+            private.store(SETTLED, Ordering::Relaxed);
+        } else if private.fetch_add(1, Ordering::Relaxed) == PRIVATE - 1 {
+            private.store(SETTLED, Ordering::Relaxed);
+            tracing::warn!(
+                %address,
+                "every request so far came from a private address, so a proxy or SNAT hides the callers and allowlists \
+                 see only that; name the proxy in `listen.client_address.trusted_proxies` and set `from: \
+                 x-forwarded-for`, or use the PROXY protocol, or `externalTrafficPolicy: Local`"
+            );
         }
-    }
-
-    /// The profile in force; `Auto` while no User-Agent has told.
-    pub fn idp(&self) -> Idp {
-        self.idp.get().copied().unwrap_or(Idp::Auto)
-    }
-
-    /// True once in the life of a tenant whose profile is not known: the time to suggest one.
-    pub fn suggests(&self) -> bool {
-        self.idp() == Idp::Auto && !self.suggested.swap(true, Ordering::Relaxed)
-    }
-
-    /// Whether this collection has answered 200 before.
-    pub fn has_seen(&self, collection: &'static str) -> bool {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).contains(collection)
-    }
-
-    /// Remembers that this collection answers 200.
-    pub fn saw(&self, collection: &'static str) {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(collection);
-    }
-
-    fn plan(&self) -> Arc<Plan> {
-        let idp = self.idp();
-        let index = Idp::ALL.iter().position(|known| *known == idp).unwrap_or_default();
-        Arc::clone(&self.plans[index])
-    }
-
-    /// Takes the profile from the User-Agent, once; `Some` only for the request that settled it.
-    fn detect(&self, parts: &Parts) -> Option<Idp> {
-        if self.idp.get().is_some() {
-            return None;
-        }
-        let agent = parts.headers.get(header::USER_AGENT)?.to_str().ok()?;
-        let idp = Idp::from_user_agent(agent)?;
-        self.idp.set(idp).ok().map(|()| idp)
     }
 }
 
@@ -160,54 +231,5 @@ impl Room {
 impl Drop for Room {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config;
-
-    fn tenant(idp: Idp) -> Tenant {
-        let mut settings = config::from_upstream("http://app/").unwrap().settings.tenants.defaults;
-        Arc::make_mut(&mut settings).idp = idp;
-        Tenant::new("default", &settings)
-    }
-
-    fn agent(agent: &str) -> Parts {
-        http::Request::builder().header(header::USER_AGENT, agent).body(()).unwrap().into_parts().0
-    }
-
-    #[test]
-    fn a_profile_once_found_does_not_flip() {
-        let tenant = tenant(Idp::Auto);
-        assert_eq!(tenant.plan().idp(), Idp::Generic);
-        assert_eq!(tenant.detect(&agent("curl/8")), None);
-        assert_eq!(tenant.detect(&agent("Okta SCIM Client 1.0.0")), Some(Idp::Okta));
-        assert_eq!(tenant.detect(&agent("Google-Auto-Provisioning")), None);
-        assert_eq!(tenant.plan().idp(), Idp::Okta);
-    }
-
-    #[test]
-    fn a_profile_is_suggested_once_and_only_where_none_is_known() {
-        let unknown = tenant(Idp::Auto);
-        assert!(unknown.suggests() && !unknown.suggests());
-        assert!(!tenant(Idp::Generic).suggests());
-    }
-
-    #[test]
-    fn a_configured_profile_is_not_looked_for() {
-        let tenant = tenant(Idp::Entra);
-        assert_eq!(tenant.detect(&agent("Okta SCIM Client 1.0.0")), None);
-        assert_eq!(tenant.plan().idp(), Idp::Entra);
-    }
-
-    #[test]
-    fn room_is_given_back() {
-        let in_flight = Arc::default();
-        let room = Room::take(&in_flight, 1);
-        assert!(room.is_some() && Room::take(&in_flight, 1).is_none());
-        drop(room);
-        assert!(Room::take(&in_flight, 1).is_some());
     }
 }

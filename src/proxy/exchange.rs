@@ -16,7 +16,10 @@ use super::{
     refusal::Refusal,
 };
 use crate::{
-    gate::{Admitted, Room, Tenant},
+    gate::{
+        Room, Tenant,
+        rate::{Standing, Turn},
+    },
     observe::{Metrics, metrics::NO_TENANT},
     quirk::{Direction, Findings, Id, Idp, Plan},
 };
@@ -32,7 +35,11 @@ pub(crate) struct Exchange {
     nameless: bool,
     method: &'static str,
     resource: &'static str,
+    tenant: Option<Arc<Tenant>>,
     admission: Option<Admission>,
+    /// What the tenant's rate is at.
+    quota: Option<Standing>,
+    room: Option<Room>,
     status: Option<StatusCode>,
     refusal: Option<(&'static str, Level, String)>,
     findings: Vec<(Direction, Findings)>,
@@ -40,6 +47,7 @@ pub(crate) struct Exchange {
     /// When the answer's head was ready.
     ready: Option<Instant>,
     body_wait: Duration,
+    turn_wait: Duration,
     upstream: Option<Duration>,
     held: bool,
     retries: u32,
@@ -49,10 +57,9 @@ pub(crate) struct Exchange {
 
 #[derive(Debug)]
 struct Admission {
-    tenant: Arc<Tenant>,
     idp: Idp,
     detected: Option<Idp>,
-    _room: Room,
+    _turn: Option<Turn>,
 }
 
 /// Why a body went on as sent though it should have been read.
@@ -93,13 +100,17 @@ impl Exchange {
             nameless: !headers.contains_key(header::USER_AGENT),
             method: method_label(method),
             resource: "other",
+            tenant: None,
             admission: None,
+            quota: None,
+            room: None,
             status: None,
             refusal: None,
             findings: Vec::new(),
             unread: Vec::new(),
             ready: None,
             body_wait: Duration::ZERO,
+            turn_wait: Duration::ZERO,
             upstream: None,
             held: false,
             retries: 0,
@@ -120,20 +131,33 @@ impl Exchange {
 
     /// The metric label of the tenant.
     pub(crate) fn tenant(&self) -> &str {
-        self.admission.as_ref().map_or(NO_TENANT, |admission| &admission.tenant.id)
+        self.tenant.as_ref().map_or(NO_TENANT, |tenant| &tenant.label)
+    }
+
+    /// It is known whose connection this is.
+    pub(crate) fn of(&mut self, tenant: &Arc<Tenant>) {
+        self.tenant = Some(Arc::clone(tenant));
+    }
+
+    /// It is one of the requests in flight.
+    pub(crate) fn takes(&mut self, room: Room) {
+        self.room = Some(room);
+    }
+
+    /// The rate has been asked, and has let the request wait so long.
+    pub(crate) fn waited_for_turn(&mut self, time: Duration) {
+        self.turn_wait += time;
+    }
+
+    /// What to say about the tenant's rate.
+    pub(crate) fn stands(&mut self, quota: Option<Standing>) {
+        self.quota = quota;
     }
 
     /// The caller came in.
-    pub(crate) fn admitted(&mut self, admitted: Admitted) -> (Arc<Tenant>, Arc<Plan>) {
-        let (tenant, plan) = (Arc::clone(&admitted.tenant), Arc::clone(&admitted.plan));
-        self.metrics.in_flight.with_label_values(&[&*tenant.id]).inc();
-        self.admission = Some(Admission {
-            tenant: Arc::clone(&tenant),
-            idp: plan.idp(),
-            detected: admitted.detected,
-            _room: admitted.into_room(),
-        });
-        (tenant, plan)
+    pub(crate) fn admitted(&mut self, plan: &Plan, detected: Option<Idp>, turn: Option<Turn>) {
+        self.metrics.in_flight.with_label_values(&[self.tenant()]).inc();
+        self.admission = Some(Admission { idp: plan.idp(), detected, _turn: turn });
     }
 
     /// What the request is about.
@@ -198,6 +222,13 @@ impl Exchange {
         self.broken = true;
     }
 
+    /// How much of its rate the tenant has left, unless the app says so itself.
+    pub(crate) fn write_quota(&self, headers: &mut HeaderMap) {
+        if let Some(quota) = &self.quota {
+            quota.write(headers);
+        }
+    }
+
     /// The names of what was fixed, each once, for `scimshim-fixes`.
     pub(crate) fn write_fixes(&self, headers: &mut HeaderMap) {
         let fixes = self.quirks(true);
@@ -246,7 +277,7 @@ impl Exchange {
         let code = self.status.as_ref().map_or(if self.cut() { "000" } else { "499" }, code_label);
         metrics.requests.with_label_values(&[tenant, idp, self.method, self.resource, code]).inc();
         metrics.request_duration.observe(took.as_secs_f64());
-        let waited = self.body_wait + self.upstream.unwrap_or_default();
+        let waited = self.body_wait + self.turn_wait + self.upstream.unwrap_or_default();
         if let Some(time) = self.upstream {
             metrics.upstream_duration.observe(time.as_secs_f64());
         }
@@ -279,7 +310,7 @@ impl Exchange {
                 metrics.idp_detected.with_label_values(&[tenant, idp.as_str()]).set(1);
                 tracing::info!(tenant, %idp, "profile taken from the user agent; set `idp` to make it fixed");
             }
-            if self.looks_like_entra() && admission.tenant.suggests() {
+            if self.looks_like_entra() && self.tenant.as_ref().is_some_and(|tenant| tenant.suggests()) {
                 metrics.idp_suggested.with_label_values(&[tenant, Idp::Entra.as_str()]).set(1);
                 tracing::info!(tenant, "no user agent and capital operations look like Entra; if so, set `idp: entra`");
             }
@@ -304,7 +335,7 @@ impl Exchange {
                 tracing::event!(
                     target: "scimshim::access",
                     $level,
-                    tenant = self.tenant(),
+                    tenant = self.tenant.as_ref().map_or(NO_TENANT, |tenant| &tenant.id),
                     idp = self.admission.as_ref().map(|admission| admission.idp.as_str()),
                     id = self.id.to_str().unwrap_or_default(),
                     method = self.method,
@@ -312,6 +343,7 @@ impl Exchange {
                     status = self.status.map(|status| status.as_u16()),
                     took_ms = took.as_secs_f64() * 1e3,
                     app_ms = self.upstream.map(|time| time.as_secs_f64() * 1e3),
+                    waited_ms = (!self.turn_wait.is_zero()).then(|| self.turn_wait.as_secs_f64() * 1e3),
                     held = self.held.then_some(true),
                     retries = (self.retries > 0).then_some(self.retries),
                     fixed = joined(&self.quirks(true)),

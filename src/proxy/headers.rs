@@ -8,6 +8,8 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, header, uri::Authority};
 
+use crate::gate::Caller;
+
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED: HeaderName = header::FORWARDED;
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -100,31 +102,34 @@ pub(crate) fn end_hop(headers: &mut HeaderMap) {
 
 /// Turns the head that the IdP sent into the one that the app gets. The Host is left to the client, which takes it
 /// from the app's URL, and so is the framing of the body.
-pub(crate) fn to_app(headers: &mut HeaderMap, peer: IpAddr, host: Option<&Authority>, id: &HeaderValue) {
+pub(crate) fn to_app(headers: &mut HeaderMap, caller: &Caller, host: Option<&Authority>, id: &HeaderValue) {
     end_hop(headers);
     for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT] {
         headers.remove(name);
     }
     forget_forwarding(headers);
     join_cookies(headers);
-    let node = match peer {
-        IpAddr::V4(_) => peer.to_string(),
-        IpAddr::V6(_) => format!("\"[{peer}]\""),
+    // RFC 7239 6.2 has a word for an address that is not known; the others have none.
+    let node = match caller.address {
+        Some(IpAddr::V4(v4)) => v4.to_string(),
+        Some(IpAddr::V6(v6)) => format!("\"[{v6}]\""),
+        None => "unknown".to_owned(),
     };
-    let mut forwarded = format!("for={node};proto=http");
+    let proto = if caller.https { "https" } else { "http" };
+    let mut forwarded = format!("for={node};proto={proto}");
     if let Some(host) = host {
         forwarded.push_str(&format!(";host=\"{host}\""));
         if let Ok(host) = HeaderValue::from_str(host.as_str()) {
             headers.insert(X_FORWARDED_HOST, host);
         }
     }
-    for (name, value) in [(FORWARDED, forwarded), (X_FORWARDED_FOR, peer.to_string())] {
-        match HeaderValue::from_str(&value) {
-            Ok(value) => headers.insert(name, value),
-            Err(_) => headers.remove(name),
-        };
+    let address = caller.address.map(|address| address.to_string());
+    for (name, value) in [(FORWARDED, Some(forwarded)), (X_FORWARDED_FOR, address)] {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+            headers.insert(name, value);
+        }
     }
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
     headers.insert(X_REQUEST_ID, id.clone());
     if headers.get(header::USER_AGENT).is_none_or(|agent| agent.as_bytes().trim_ascii().is_empty()) {
         headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("scimshim/", env!("CARGO_PKG_VERSION"))));
@@ -141,6 +146,20 @@ fn forget_forwarding(headers: &mut HeaderMap) {
     let gone: Vec<HeaderName> = headers.keys().filter(contradicts).cloned().collect();
     for name in gone {
         headers.remove(name);
+    }
+}
+
+/// Removes fields that name a tenant, however they are spelled, unless they say what was found: an app that reads them
+/// would serve another tenant than the one that was let in.
+pub(crate) fn keep_tenant<'a>(headers: &mut HeaderMap, names: impl Iterator<Item = &'a HeaderName>, tenant: &str) {
+    for name in names {
+        let says_so = headers.get_all(name).iter().map(HeaderValue::as_bytes).eq([tenant.as_bytes()]);
+        let spelled = |key: &&HeaderName| key.as_str().replace('_', "-") == name.as_str().replace('_', "-");
+        let gone: Vec<HeaderName> =
+            headers.keys().filter(spelled).filter(|key| !says_so || *key != name).cloned().collect();
+        for name in gone {
+            headers.remove(name);
+        }
     }
 }
 
@@ -162,11 +181,17 @@ pub(crate) fn forget_body(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether Host stands there as RFC 9112 3.2 wants it: once, and a host if anything. Two of them are two targets.
-pub(crate) fn has_sound_host(version: Version, headers: &HeaderMap) -> bool {
+/// Whether Host stands there as RFC 9112 3.2 wants it: once, and a host if anything. Two of them are two targets, and
+/// what stands before an `@` is a name that another reader takes for the host (RFC 9110 4.2.4).
+pub(crate) fn has_sound_host(version: Version, target: &Uri, headers: &HeaderMap) -> bool {
+    let plain = |authority: &Authority| !authority.as_str().contains('@');
     let mut hosts = headers.get_all(header::HOST).iter();
-    let sound =
-        |host: &HeaderValue| host.is_empty() || host.to_str().is_ok_and(|host| host.parse::<Authority>().is_ok());
+    let sound = |host: &HeaderValue| {
+        host.is_empty() || host.to_str().is_ok_and(|host| host.parse::<Authority>().is_ok_and(|host| plain(&host)))
+    };
+    if target.authority().is_some_and(|authority| !plain(authority)) {
+        return false;
+    }
     match (hosts.next(), hosts.next()) {
         (None, _) => version != Version::HTTP_11,
         (Some(host), None) => sound(host),
@@ -188,7 +213,7 @@ pub(crate) fn agrees(version: Version, target: &Uri, headers: &HeaderMap) -> boo
 /// The host that the caller meant: of an absolute target before the Host field (RFC 9112 3.2.2).
 pub(crate) fn host(target: Option<&Authority>, headers: &HeaderMap) -> Option<Authority> {
     let named = || headers.get(header::HOST)?.to_str().ok()?.parse().ok();
-    target.cloned().or_else(named).filter(|host| !host.as_str().contains('@'))
+    target.cloned().or_else(named)
 }
 
 /// Whether the caller wants to leave HTTP. An offer of `h2c` may be ignored (RFC 9110 7.8), and common HTTP clients
@@ -234,6 +259,26 @@ mod tests {
         pairs.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect()
     }
 
+    fn caller(address: &str) -> Caller {
+        Caller { address: Some(address.parse().unwrap()), by_proxy: false, https: false }
+    }
+
+    #[test]
+    fn no_header_names_another_tenant() {
+        let name = HeaderName::from_static("x-tenant-id");
+        let kept = |pairs: &[(&'static str, &'static str)]| {
+            let mut headers = map(pairs);
+            keep_tenant(&mut headers, [&name].into_iter(), "acme");
+            headers
+        };
+        assert_eq!(
+            kept(&[("x-tenant-id", "acme"), ("x-other", "b")]),
+            map(&[("x-tenant-id", "acme"), ("x-other", "b")])
+        );
+        assert_eq!(kept(&[("x-tenant-id", "b")]), HeaderMap::new());
+        assert_eq!(kept(&[("x_tenant_id", "b"), ("x-tenant-id", "acme")]), map(&[("x-tenant-id", "acme")]));
+    }
+
     #[test]
     fn what_connection_names_ends_here() {
         let mut headers = map(&[
@@ -258,15 +303,22 @@ mod tests {
             ("user-agent", " "),
         ]);
         let host: Authority = "app.example:80".parse().unwrap();
-        to_app(&mut headers, "2001:db8::1".parse().unwrap(), Some(&host), &HeaderValue::from_static("id"));
+        to_app(&mut headers, &caller("2001:db8::1"), Some(&host), &HeaderValue::from_static("id"));
         assert_eq!(headers["x-forwarded-for"], "2001:db8::1");
         assert_eq!(headers["x-forwarded-host"], "app.example:80");
         assert_eq!(headers["x-forwarded-proto"], "http");
         assert_eq!(headers["forwarded"], r#"for="[2001:db8::1]";proto=http;host="app.example:80""#);
         assert!(headers["user-agent"].to_str().unwrap().starts_with("scimshim/"));
-        to_app(&mut headers, "192.0.2.1".parse().unwrap(), None, &HeaderValue::from_static("id"));
+        to_app(&mut headers, &caller("192.0.2.1"), None, &HeaderValue::from_static("id"));
         assert!(!headers.contains_key("x-forwarded-host"), "a stranger's host must not stay");
         assert_eq!(headers["forwarded"], "for=192.0.2.1;proto=http");
+        let nobody = Caller { address: None, by_proxy: true, https: true };
+        to_app(&mut headers, &nobody, None, &HeaderValue::from_static("id"));
+        assert!(!headers.contains_key("x-forwarded-for"));
+        assert_eq!(
+            (&headers["forwarded"], &headers["x-forwarded-proto"]),
+            (&"for=unknown;proto=https".parse().unwrap(), &"https".parse().unwrap())
+        );
     }
 
     #[test]
@@ -287,7 +339,7 @@ mod tests {
             ("x-forwarded-client-cert", "kept"),
             ("x_kept", "1"),
         ]);
-        to_app(&mut headers, "192.0.2.1".parse().unwrap(), None, &HeaderValue::from_static("id"));
+        to_app(&mut headers, &caller("192.0.2.1"), None, &HeaderValue::from_static("id"));
         let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         let want = [

@@ -26,6 +26,7 @@ use std::{
     pin::pin,
     sync::Arc,
     task::Poll,
+    time::Instant,
 };
 
 use http::{HeaderValue, Method, Request, Response, Uri, Version, header, request, response, uri::Authority};
@@ -39,11 +40,20 @@ use self::{
     life::{Life, Phase},
     refusal::Refusal,
     repair::Question,
-    route::Way,
+    route::{Guarded, Way},
     upstream::{App, Outgoing},
     wire::Open,
 };
-use crate::{config::Settings, gate::Gate, observe::Metrics, quirk::TenantMode};
+use crate::{
+    config::{Settings, settings::Listen},
+    gate::{
+        self, Caller, Gate, Tenant,
+        rate::{self, Class, Turn},
+        resolve::{Evidence, Prefix},
+    },
+    observe::Metrics,
+    quirk::TenantMode,
+};
 
 /// What all exchanges share.
 #[derive(Debug)]
@@ -51,6 +61,7 @@ pub(crate) struct Proxy {
     settings: Settings,
     metrics: Arc<Metrics>,
     gate: Gate,
+    guarded: Guarded,
     app: App,
     ids: Ids,
     life: Arc<Life>,
@@ -77,6 +88,7 @@ impl Proxy {
             head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         head.headers.insert(headers::X_REQUEST_ID, exchange.id().clone());
+        exchange.write_quota(&mut head.headers);
         if self.settings.debug_headers {
             exchange.write_fixes(&mut head.headers);
         }
@@ -100,29 +112,36 @@ impl Proxy {
         bounded(&parts, limits.header.max(accept::SMALLEST_HEAD))?;
         supported(&parts)?;
         let uri = std::mem::take(&mut parts.uri);
-        let way = route::find(&self.settings.listen, uri.path_and_query())?;
-        if let Way::Scim(target) = way {
-            exchange.target(target);
-        }
-        let admitted = self.gate.admit(&parts, peer.ip().to_canonical())?;
-        let (tenant, plan) = exchange.admitted(admitted);
+        let caller = self.gate.caller(Some(peer.ip()), false, &parts.headers);
         let host = headers::host(uri.authority(), &parts.headers);
-        let base_url = self.base_url(host.as_ref());
-        headers::to_app(&mut parts.headers, peer.ip().to_canonical(), host.as_ref(), exchange.id());
-
-        let target = match way {
-            Way::Scim(target) => target.to_owned(),
-            Way::Pass => {
-                let path = uri.path_and_query().map_or("/", |path| path.as_str());
-                let payload = body.stream(usize::MAX, limits.deadline)?;
-                let outgoing = self.outgoing(parts, self.app.at(path), payload)?;
-                let answer = self.app.send(&outgoing, deadline, exchange).await?;
-                return Ok(repair::untouched(answer, &outgoing.method));
-            }
+        let way = route::find(&self.settings.listen, self.gate.resolver(), &self.guarded, uri.path_and_query())?;
+        let Way::Scim { prefix, target } = way else {
+            return self.pass(&caller, host.as_ref(), &uri, parts, body, exchange).await;
         };
+        exchange.target(target);
+        let tenant = self.gate.tenant(&Evidence {
+            prefix,
+            host: host.as_ref().map(Authority::host),
+            headers: &parts.headers,
+            by_proxy: caller.by_proxy,
+        })?;
+        exchange.of(&tenant);
+        exchange.takes(self.gate.room()?);
+        self.gate.admit(&tenant, &caller, &parts.headers)?;
+        let detected = tenant.detect(&parts.headers);
+        let turn = turn(&tenant, rate::class(&parts.method, target), deadline, exchange).await?;
+        let plan = tenant.plan();
+        exchange.admitted(&plan, detected, turn);
+
+        let base_url = self.base_url(&tenant, prefix, host.as_ref(), caller.https);
+        headers::keep_tenant(&mut parts.headers, self.gate.resolver().headers(), &tenant.id);
+        headers::to_app(&mut parts.headers, &caller, host.as_ref(), exchange.id());
+        if let Some(authorization) = tenant.authorization() {
+            parts.headers.insert(header::AUTHORIZATION, authorization.clone());
+        }
         if plan.tenant_mode() == TenantMode::Off {
             let payload = body.stream(limits.body, limits.body_timeout)?;
-            let mut outgoing = self.outgoing(parts, self.app.scim(&target), payload)?;
+            let mut outgoing = outgoing(&tenant, parts, tenant.place.scim(target), payload)?;
             self.app.content_type(&mut outgoing);
             let answer = self.app.send(&outgoing, deadline, exchange).await?;
             return Ok(repair::untouched(answer, &outgoing.method));
@@ -130,30 +149,85 @@ impl Proxy {
 
         // So that the answer can be read.
         parts.headers.remove(header::ACCEPT_ENCODING);
-        let (target, payload) = normalize::request(&plan, &mut parts, target, body, limits, exchange).await?;
-        let mut outgoing = self.outgoing(parts, self.app.scim(&target), payload)?;
+        let (target, payload) =
+            normalize::request(&plan, &mut parts, target.to_owned(), body, limits, exchange).await?;
+        let mut outgoing = outgoing(&tenant, parts, tenant.place.scim(&target), payload)?;
         self.app.content_type(&mut outgoing);
         let method = outgoing.method.clone();
         let answer = self.app.send(&outgoing, deadline, exchange).await?;
         let answer = redirect::follow(&self.app, &plan, outgoing, answer, deadline, exchange).await?;
-        let question = Question { plan, tenant, method, target, base_url, upstream_url: self.app.base_url() };
+        let upstream_url = tenant.place.url.clone();
+        let question = Question { plan, tenant, method, target, base_url, upstream_url };
         repair::answer(question, answer, deadline, exchange).await
     }
 
-    fn outgoing(&self, parts: request::Parts, uri: Option<Uri>, payload: Payload) -> Result<Outgoing, Refusal> {
-        let uri = uri.ok_or_else(|| Refusal::Malformed("the request target is not a URI".to_owned()))?;
-        Ok(Outgoing { method: parts.method, uri, headers: parts.headers, payload })
+    /// The way of what is not SCIM: by the address alone, and untouched.
+    async fn pass(
+        &self,
+        caller: &Caller,
+        host: Option<&Authority>,
+        uri: &Uri,
+        mut parts: request::Parts,
+        body: &mut Inbound,
+        exchange: &mut Exchange,
+    ) -> Result<(response::Parts, Flow), Refusal> {
+        let limits = &self.settings.listen.limits;
+        let tenant = Arc::clone(self.gate.outside());
+        exchange.of(&tenant);
+        exchange.takes(self.gate.room()?);
+        self.gate.admit_outside(caller)?;
+        exchange.admitted(&tenant.plan(), None, None);
+        headers::keep_tenant(&mut parts.headers, self.gate.resolver().headers(), &tenant.id);
+        headers::to_app(&mut parts.headers, caller, host, exchange.id());
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let payload = body.stream(usize::MAX, limits.deadline)?;
+        let outgoing = outgoing(&tenant, parts, tenant.place.at(path), payload)?;
+        let answer = self.app.send(&outgoing, exchange.started() + limits.deadline, exchange).await?;
+        Ok(repair::untouched(answer, &outgoing.method))
     }
 
-    /// What the caller calls this SCIM base.
-    fn base_url(&self, host: Option<&Authority>) -> String {
-        let listen = &self.settings.listen;
-        match (&listen.base_url, host) {
-            (Some(url), _) => url.for_tenant("default"),
-            (None, Some(host)) => format!("http://{host}{}", listen.base_path),
-            (None, None) => format!("http://{}{}", listen.address, listen.base_path),
+    /// What the caller calls this tenant's SCIM base.
+    fn base_url(&self, tenant: &Tenant, prefix: Option<Prefix<'_>>, host: Option<&Authority>, https: bool) -> String {
+        let Listen { base_url, base_path, address, .. } = &self.settings.listen;
+        let prefix = prefix.map_or("", |prefix| prefix.text);
+        let scheme = if https { "https" } else { "http" };
+        match (base_url, host) {
+            (Some(url), _) if url.has_tenant() => url.for_tenant(&tenant.id),
+            (Some(url), _) => {
+                let url = url.for_tenant(&tenant.id);
+                // The prefix was taken off in front of the base path, whatever a proxy before us has put there.
+                let before = url.strip_suffix(base_path.as_str()).unwrap_or(&url);
+                format!("{before}{prefix}{}", &url[before.len()..])
+            }
+            (None, Some(host)) => format!("{scheme}://{host}{prefix}{base_path}"),
+            (None, None) => format!("{scheme}://{address}{prefix}{base_path}"),
         }
     }
+}
+
+/// Waits for the tenant's rate and concurrency to let one more request of `class` in.
+async fn turn(
+    tenant: &Tenant,
+    class: Class,
+    deadline: Instant,
+    exchange: &mut Exchange,
+) -> Result<Option<Turn>, Refusal> {
+    let began = Instant::now();
+    let turn = tenant.limiter().enter(class, deadline.into()).await;
+    exchange.waited_for_turn(began.elapsed());
+    exchange.stands(turn.as_ref().map_or(None, Turn::standing));
+    Ok(Some(turn.map_err(gate::Refused::from)?))
+}
+
+fn outgoing(
+    tenant: &Arc<Tenant>,
+    parts: request::Parts,
+    uri: Option<Uri>,
+    payload: Payload,
+) -> Result<Outgoing, Refusal> {
+    let uri = uri.ok_or_else(|| Refusal::Malformed("the request target is not a URI".to_owned()))?;
+    let tenant = Arc::clone(tenant);
+    Ok(Outgoing { method: parts.method, uri, headers: parts.headers, payload, tenant })
 }
 
 /// Holds a head to its limit. The readers of both protocols stop somewhere above it: on a kept connection the buffer
@@ -181,7 +255,7 @@ fn supported(parts: &request::Parts) -> Result<(), Refusal> {
     if !headers::agrees(parts.version, &parts.uri, &parts.headers) {
         return Err(Refusal::Malformed("the request names one host in :authority and another in host".to_owned()));
     }
-    if !headers::has_sound_host(parts.version, &parts.headers) {
+    if !headers::has_sound_host(parts.version, &parts.uri, &parts.headers) {
         return Err(Refusal::Malformed("the request needs one host field with a host in it".to_owned()));
     }
     Ok(())

@@ -59,7 +59,8 @@ fn target(outgoing: &Outgoing, answer: &Response<Incoming>) -> Option<Uri> {
     if !(keeps_method || read) || !outgoing.payload.is_untouched() {
         return None;
     }
-    resolve(&outgoing.uri, answer.headers().get(header::LOCATION)?.to_str().ok()?)
+    let next = resolve(&outgoing.uri, answer.headers().get(header::LOCATION)?.to_str().ok()?)?;
+    outgoing.tenant.place.holds(&next).then_some(next)
 }
 
 /// RFC 3986 5.2 without dot segments, which nobody needs here; `None` for another origin.
@@ -79,7 +80,7 @@ fn resolve(from: &Uri, location: &str) -> Option<Uri> {
         format!("{scheme}://{authority}{folder}/{location}")
     };
     let next: Uri = absolute.parse().ok()?;
-    let port = |uri: &Uri| uri.port_u16().unwrap_or(80);
+    let port = |uri: &Uri| uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
     let same = next.scheme() == from.scheme()
         && next.host()?.eq_ignore_ascii_case(from.host()?)
         && port(&next) == port(from)

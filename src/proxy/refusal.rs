@@ -11,7 +11,7 @@ use tracing::Level;
 
 use crate::{
     config::settings::RetryAfter,
-    gate,
+    gate::{self, rate, token},
     quirk::{RefusedBody, Why},
 };
 
@@ -62,8 +62,8 @@ pub(crate) struct Told {
     pub(crate) status: StatusCode,
     /// RFC 7644 3.12, table 9, where it has one.
     pub(crate) scim_type: Option<&'static str>,
-    /// Whether the IdP is told when to come again.
-    pub(crate) retry_after: bool,
+    /// Whether the IdP is told when to come again, and how long it has to wait at least.
+    pub(crate) retry_after: Option<Duration>,
     /// The metric label.
     pub(crate) reason: &'static str,
     /// What it is in the log: an error is ours or the app's, a warning the client's or the load's.
@@ -71,9 +71,13 @@ pub(crate) struct Told {
 }
 
 /// Every reason label, so that all are exported as zero.
-pub(crate) const REASONS: [&str; 13] = [
+pub(crate) const REASONS: [&str; 20] = [
+    "address",
+    "address_unknown",
+    "concurrency",
     "deadline",
     "encoding",
+    "feed",
     "header",
     "hold",
     "internal",
@@ -81,7 +85,10 @@ pub(crate) const REASONS: [&str; 13] = [
     "outside",
     "overload",
     "quirk",
+    "rate",
     "slow",
+    "tenant",
+    "token",
     "too_large",
     "unsupported",
     "upstream",
@@ -90,16 +97,30 @@ pub(crate) const REASONS: [&str; 13] = [
 impl Refusal {
     /// The table.
     pub(crate) fn told(&self) -> Told {
-        let told = |status, reason, level| Told { status, scim_type: None, retry_after: false, reason, level };
+        let told = |status, reason, level| Told { status, scim_type: None, retry_after: None, reason, level };
         let syntax =
             |reason| Told { scim_type: Some("invalidSyntax"), ..told(StatusCode::BAD_REQUEST, reason, Level::WARN) };
-        let wait = |reason, level| Told { retry_after: true, ..told(StatusCode::SERVICE_UNAVAILABLE, reason, level) };
+        let wait = |reason, level| Told {
+            retry_after: Some(Duration::ZERO),
+            ..told(StatusCode::SERVICE_UNAVAILABLE, reason, level)
+        };
+        let limit =
+            |reason, wait| Told { retry_after: Some(wait), ..told(StatusCode::TOO_MANY_REQUESTS, reason, Level::WARN) };
         match self {
             Self::Deadline => told(StatusCode::GATEWAY_TIMEOUT, "deadline", Level::ERROR),
             Self::Declined | Self::Hold => wait("hold", Level::ERROR),
             Self::Encoding(_) => told(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding", Level::WARN),
             Self::Exhausted => wait("overload", Level::ERROR),
-            Self::Gate(gate::Refused::Overload) => wait("overload", Level::WARN),
+            Self::Gate(refused) => match refused {
+                gate::Refused::Address(_) => told(StatusCode::FORBIDDEN, "address", Level::WARN),
+                gate::Refused::AddressUnknown => wait("address_unknown", Level::ERROR),
+                gate::Refused::Feed => wait("feed", Level::ERROR),
+                gate::Refused::Overload => wait("overload", Level::WARN),
+                gate::Refused::Rate(rate::Refused::Rate { wait, .. }) => limit("rate", *wait),
+                gate::Refused::Rate(rate::Refused::Concurrency { wait }) => limit("concurrency", *wait),
+                gate::Refused::Tenant => told(StatusCode::NOT_FOUND, "tenant", Level::WARN),
+                gate::Refused::Token(_) => told(StatusCode::UNAUTHORIZED, "token", Level::WARN),
+            },
             Self::Header { .. } => told(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "header", Level::WARN),
             Self::Internal => told(StatusCode::INTERNAL_SERVER_ERROR, "internal", Level::ERROR),
             Self::Malformed(_) => syntax("malformed"),
@@ -127,11 +148,25 @@ impl Refusal {
         *answer.status_mut() = told.status;
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/scim+json"));
-        if told.retry_after {
-            headers.insert(header::RETRY_AFTER, retry_after.seconds(Duration::ZERO).into());
+        if let Some(wait) = told.retry_after {
+            headers.insert(header::RETRY_AFTER, retry_after.seconds(wait).into());
+        }
+        if let Self::Gate(gate::Refused::Token(why)) = self {
+            headers.insert(header::WWW_AUTHENTICATE, challenge(*why));
         }
         answer
     }
+}
+
+/// RFC 6750 3: a caller that sent no token is not told of an error.
+fn challenge(why: token::Refused) -> HeaderValue {
+    HeaderValue::from_static(match why {
+        token::Refused::Missing => "Bearer realm=\"scim\"",
+        token::Refused::Unknown => "Bearer realm=\"scim\", error=\"invalid_token\"",
+        token::Refused::Expired(_) => {
+            "Bearer realm=\"scim\", error=\"invalid_token\", error_description=\"the token has expired\""
+        }
+    })
 }
 
 impl From<Box<RefusedBody>> for Refusal {
@@ -164,7 +199,15 @@ mod tests {
             Refusal::Declined,
             Refusal::Encoding("no".into()),
             Refusal::Exhausted,
+            Refusal::Gate(gate::Refused::Address([192, 0, 2, 1].into())),
+            Refusal::Gate(gate::Refused::AddressUnknown),
+            Refusal::Gate(gate::Refused::Feed),
             Refusal::Gate(gate::Refused::Overload),
+            Refusal::Gate(rate::Refused::Rate { class: rate::Class::Write, wait: Duration::from_secs(45) }.into()),
+            Refusal::Gate(rate::Refused::Concurrency { wait: Duration::ZERO }.into()),
+            Refusal::Gate(gate::Refused::Tenant),
+            Refusal::Gate(token::Refused::Missing.into()),
+            Refusal::Gate(token::Refused::Unknown.into()),
             Refusal::Header { limit: 1 },
             Refusal::Hold,
             Refusal::Internal,
@@ -195,7 +238,11 @@ mod tests {
             assert_eq!(body["schemas"][0], "urn:ietf:params:scim:api:messages:2.0:Error");
             assert!(!body["detail"].as_str().unwrap().is_empty());
             assert_eq!(answer.headers()["content-type"], "application/scim+json");
-            assert_eq!(answer.headers().contains_key("retry-after"), answer.status() == 503, "{refusal}");
+            assert_eq!(
+                answer.headers().contains_key("retry-after"),
+                matches!(answer.status().as_u16(), 429 | 503),
+                "{refusal}"
+            );
         }
     }
 

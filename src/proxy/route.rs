@@ -7,30 +7,80 @@
 use http::uri::PathAndQuery;
 
 use super::refusal::Refusal;
-use crate::config::settings::{Listen, Outside};
+use crate::{
+    config::{
+        settings::{Listen, Outside, Resolve},
+        types::TENANT,
+    },
+    gate::resolve::{Prefix, Resolver},
+};
 
 /// Where a request goes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Way<'a> {
     /// Outside the base path and allowed to be: the app's origin, untouched.
     Pass,
-    /// What follows the base path, query included; empty for the base itself.
-    Scim(&'a str),
+    /// SCIM.
+    Scim {
+        /// The prefix that names a tenant, where there is one.
+        prefix: Option<Prefix<'a>>,
+        /// What follows the base path, query included; empty for the base itself.
+        target: &'a str,
+    },
+}
+
+/// Paths that must not be passed to the app untouched, each as its segments; `None` is any segment.
+#[derive(Debug)]
+pub(crate) struct Guarded(Vec<Vec<Option<Vec<u8>>>>);
+
+impl Guarded {
+    /// SCIM as IdPs call it, with and without the prefix of a tenant, and as the app has it.
+    pub(crate) fn new(listen: &Listen, ways: &[Resolve], upstream: &str) -> Self {
+        let prefixed = ways.iter().filter_map(|way| match way {
+            Resolve::Path(template) => Some(format!("{template}{}", listen.base_path)),
+            Resolve::Header(_) | Resolve::Host(_) | Resolve::Token => None,
+        });
+        let pattern = |path: &str| {
+            let segment = |segment: &Vec<u8>| (segment != TENANT.as_bytes()).then(|| segment.clone());
+            segments(decode(path.as_bytes())).iter().map(segment).collect()
+        };
+        let paths = prefixed.chain([listen.base_path.clone(), upstream.to_owned()]);
+        Self(paths.map(|path| pattern(&path)).collect())
+    }
+
+    /// Whether an app that decodes, merges slashes, ignores case or takes path parameters (`;x`, as servlet containers
+    /// do) out of segments would take `path` for one of these or one below: such a request would get round everything
+    /// that is done for SCIM.
+    fn holds(&self, path: &str) -> bool {
+        let have = segments(decode(path.as_bytes()));
+        let same = |(want, have): (&Option<Vec<u8>>, &Vec<u8>)| want.as_ref().is_none_or(|want| want == have);
+        self.0.iter().any(|want| want.len() <= have.len() && want.iter().zip(&have).all(same))
+    }
 }
 
 /// Finds the way of a request, or refuses it.
-pub(crate) fn find<'a>(listen: &Listen, uri: Option<&'a PathAndQuery>) -> Result<Way<'a>, Refusal> {
+pub(crate) fn find<'a>(
+    listen: &Listen,
+    resolver: &Resolver,
+    guarded: &Guarded,
+    uri: Option<&'a PathAndQuery>,
+) -> Result<Way<'a>, Refusal> {
     let outside = || Refusal::Outside { base: listen.base_path.clone() };
     let uri = uri.map_or("/", PathAndQuery::as_str);
     let path = uri.split('?').next().unwrap_or_default();
     if !path.starts_with('/') || has_dot_segment(path) {
         return Err(outside());
     }
+    for prefix in resolver.prefixes(uri) {
+        if let Some(target) = below(&listen.base_path, &uri[prefix.text.len()..]) {
+            return Ok(Way::Scim { prefix: Some(prefix), target });
+        }
+    }
     if let Some(target) = below(&listen.base_path, uri) {
-        return Ok(Way::Scim(target));
+        return Ok(Way::Scim { prefix: None, target });
     }
     match listen.outside {
-        Outside::Pass if is_plain(path) && !reads_as(path, &listen.base_path) => Ok(Way::Pass),
+        Outside::Pass if is_plain(path) && !guarded.holds(path) => Ok(Way::Pass),
         Outside::Pass | Outside::Refuse => Err(outside()),
     }
 }
@@ -59,20 +109,13 @@ fn is_plain(path: &str) -> bool {
     !["%2f", "%5c", "%25", "\\"].iter().any(|hidden| path.contains(hidden))
 }
 
-/// Whether an app that decodes, merges slashes, ignores case or takes path parameters (`;x`, as servlet containers do)
-/// out of segments would take `path` for one below `base`: such a request would get round everything that is done for
-/// SCIM.
-fn reads_as(path: &str, base: &str) -> bool {
-    let segments = |bytes: Vec<u8>| -> Vec<Vec<u8>> {
-        bytes
-            .split(|byte| *byte == b'/')
-            .map(|segment| segment.split(|byte| *byte == b';').next().unwrap_or_default())
-            .filter(|segment| !segment.is_empty())
-            .map(<[u8]>::to_ascii_lowercase)
-            .collect()
-    };
-    let base = segments(decode(base.as_bytes()));
-    segments(decode(path.as_bytes())).starts_with(&base)
+/// The segments that are not empty, without path parameters and in lower case.
+fn segments(path: Vec<u8>) -> Vec<Vec<u8>> {
+    path.split(|byte| *byte == b'/')
+        .map(|segment| segment.split(|byte| *byte == b';').next().unwrap_or_default())
+        .filter(|segment| !segment.is_empty())
+        .map(<[u8]>::to_ascii_lowercase)
+        .collect()
 }
 
 /// Percent-decodes once; what is no encoding stays.
@@ -105,10 +148,18 @@ mod tests {
         listen
     }
 
+    fn scim(target: &str) -> Way<'_> {
+        Way::Scim { prefix: None, target }
+    }
+
+    fn found<'a>(listen: &Listen, ways: &[Resolve], upstream: &str, uri: &'a PathAndQuery) -> Option<Way<'a>> {
+        find(listen, &Resolver::new(ways), &Guarded::new(listen, ways, upstream), Some(uri)).ok()
+    }
+
     #[track_caller]
     fn way(base: &str, outside: Outside, uri: &str, want: Option<&Way<'_>>) {
         let uri: PathAndQuery = uri.parse().unwrap();
-        assert_eq!(find(&listen(base, outside), Some(&uri)).ok().as_ref(), want, "{uri}");
+        assert_eq!(found(&listen(base, outside), &[], base, &uri).as_ref(), want, "{uri}");
     }
 
     #[test]
@@ -123,9 +174,9 @@ mod tests {
             ("/scim/v2/Users/a.b", "/Users/a.b"),
             ("/scim/v2/Users?filter=userName%20eq%20%22../x%22", "/Users?filter=userName%20eq%20%22../x%22"),
         ] {
-            way("/scim/v2", Outside::Refuse, uri, Some(&Way::Scim(target)));
+            way("/scim/v2", Outside::Refuse, uri, Some(&scim(target)));
         }
-        way("", Outside::Refuse, "/Users", Some(&Way::Scim("/Users")));
+        way("", Outside::Refuse, "/Users", Some(&scim("/Users")));
     }
 
     #[test]
@@ -172,7 +223,46 @@ mod tests {
         way("/scim/v2", Outside::Refuse, "/healthz", None);
         way("/scim/v2", Outside::Pass, "/files/a%2fb", None);
         way("/scim/v2", Outside::Pass, "/healthz;x", Some(&Way::Pass));
-        way("/scim;a=1", Outside::Pass, "/scim;a=1/Users", Some(&Way::Scim("/Users")));
+        way("/scim;a=1", Outside::Pass, "/scim;a=1/Users", Some(&scim("/Users")));
         way("/scim;a=1", Outside::Pass, "/scim;a=2/Users", None);
+    }
+
+    #[test]
+    fn a_prefix_is_taken_off_where_scim_begins_behind_it() {
+        let ways = [Resolve::Path("/tenants/{tenant}".into()), Resolve::Path("/{tenant}".into())];
+        let listen = listen("/scim/v2", Outside::Pass);
+        let of = |uri: &str| {
+            let uri: PathAndQuery = uri.parse().unwrap();
+            match found(&listen, &ways, "/t/{tenant}/scim", &uri) {
+                Some(Way::Scim { prefix, target }) => {
+                    let prefix = prefix.map_or("none", |prefix| prefix.text);
+                    format!("{prefix} {target}")
+                }
+                Some(Way::Pass) => "pass".to_owned(),
+                None => "refused".to_owned(),
+            }
+        };
+        for (uri, want) in [
+            ("/tenants/acme/scim/v2/Users?x=/tenants/b/scim/v2", "/tenants/acme /Users?x=/tenants/b/scim/v2"),
+            ("/tenants/acme/scim/v2", "/tenants/acme "),
+            ("/acme/scim/v2/Me", "/acme /Me"),
+            ("/scim/v2/Users", "none /Users"),
+            // The app would take these for its own SCIM, of a tenant that nobody has asked for.
+            ("/t/acme/scim/Users", "refused"),
+            ("/t/acme/scim", "refused"),
+            ("/T/acme/Scim/Users", "refused"),
+            ("/t/x;y/scim/Users", "refused"),
+            ("/t//acme/scim/Users", "refused"),
+            ("/t/acme/SCIM;a=b/Users", "refused"),
+            ("/Tenants/acme/scim/v2/Users", "refused"),
+            ("/tenants/acme/scim%2fv2/Users", "refused"),
+            ("/tenants/acme%2fscim/v2/Users", "refused"),
+            ("/tenants/acme/../b/scim/v2/Users", "refused"),
+            ("/tenants/%2e%2e/scim/v2/Users", "refused"),
+            ("/tenants/acme%252f/scim/v2/Users", "/tenants/acme%252f /Users"),
+            ("/t/acme/other", "pass"),
+        ] {
+            assert_eq!(of(uri), want, "{uri}");
+        }
     }
 }

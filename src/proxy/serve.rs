@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context;
 use tokio::{net::TcpListener, runtime, sync::watch, task};
 
-use super::{Proxy, accept, headers::Ids, life::Life, refusal::REASONS, upstream::App};
+use super::{Proxy, accept, headers::Ids, life::Life, refusal::REASONS, route::Guarded, upstream::App};
 use crate::{
     config::{Settings, settings::Readiness},
     gate::Gate,
@@ -37,8 +37,10 @@ pub async fn bind(mut settings: Settings) -> anyhow::Result<Shim> {
     settings.admin.address = admin.local_addr()?;
     let metrics = Arc::new(Metrics::new(&["default"], &REASONS)?);
     let app = App::new(&settings.upstream, metrics.upstream_connections.clone());
-    let gate = Gate::new(&settings);
-    let proxy = Arc::new(Proxy { settings, metrics, gate, app, ids: Ids::default(), life: Arc::<Life>::default() });
+    let gate = Gate::new(&settings, &crate::feed::Feeds, &crate::gate::rate::Store, &metrics, None);
+    let guarded = Guarded::new(&settings.listen, &settings.tenants.resolve, settings.upstream.url.path());
+    let (ids, life) = (Ids::default(), Arc::<Life>::default());
+    let proxy = Arc::new(Proxy { settings, metrics, gate, guarded, app, ids, life });
     Ok(Shim { proxy, data, admin })
 }
 
@@ -70,7 +72,7 @@ impl Shim {
         let operators = admin::Admin {
             metrics: Arc::clone(&proxy.metrics),
             draining,
-            app: proxy.app.origin().clone(),
+            app: proxy.gate.outside().place.origin.clone(),
             app_required: proxy.settings.admin.readiness == Readiness::App,
         };
         // It stays to the end: who waits for the drain wants to see it.

@@ -36,11 +36,11 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
 };
 use prometheus::IntGauge;
-use tokio::{net::TcpStream, sync::Semaphore, time};
+use tokio::{net::TcpStream, time};
 use tower::Service;
 
 use super::{body::Payload, exchange::Exchange, refusal::Refusal};
-use crate::config::settings;
+use crate::{config::settings, gate::Tenant};
 
 /// Between attempts while the app refuses connections: soon enough that a quick restart costs little, and not so often
 /// that 256 held requests keep a starting app from starting.
@@ -58,6 +58,8 @@ pub(crate) struct Outgoing {
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
     pub(crate) payload: Payload,
+    /// Whose room it waits in, and whose place it must not leave.
+    pub(crate) tenant: Arc<Tenant>,
 }
 
 impl Outgoing {
@@ -76,16 +78,12 @@ impl Outgoing {
 pub(crate) struct App {
     client: Client<Connector, Payload>,
     hold: Duration,
-    held: Semaphore,
     retries: u32,
-    origin: Uri,
-    base: String,
     content_type: Option<HeaderValue>,
 }
 
 impl App {
     pub(crate) fn new(settings: &settings::Upstream, connections: IntGauge) -> Self {
-        let origin: Uri = settings.url.for_tenant("default").parse().unwrap_or_default();
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(settings.connect_timeout));
@@ -96,39 +94,7 @@ impl App {
             .timer(TokioTimer::new())
             .http2_only(settings.http2)
             .build(Connector { tcp, open: connections });
-        Self {
-            client,
-            hold: settings.hold,
-            held: Semaphore::new(settings.max_held.min(Semaphore::MAX_PERMITS)),
-            retries: settings.retries,
-            base: origin.path().trim_end_matches('/').to_owned(),
-            origin,
-            content_type: settings.content_type.clone(),
-        }
-    }
-
-    /// Scheme, host and port, with the path of its SCIM base.
-    pub(crate) fn origin(&self) -> &Uri {
-        &self.origin
-    }
-
-    /// The app's idea of its own base.
-    pub(crate) fn base_url(&self) -> String {
-        let authority = self.origin.authority().map_or("", |authority| authority.as_str());
-        format!("{}://{authority}{}", self.origin.scheme_str().unwrap_or("http"), self.base)
-    }
-
-    /// Where a SCIM target is in the app.
-    pub(crate) fn scim(&self, target: &str) -> Option<Uri> {
-        self.at(&format!("{}{target}", self.base))
-    }
-
-    /// A path of the app's origin.
-    pub(crate) fn at(&self, path: &str) -> Option<Uri> {
-        let mut parts = self.origin.clone().into_parts();
-        parts.path_and_query =
-            Some(if path.starts_with('/') { path.parse() } else { format!("/{path}").parse() }.ok()?);
-        Uri::from_parts(parts).ok()
+        Self { client, hold: settings.hold, retries: settings.retries, content_type: settings.content_type.clone() }
     }
 
     /// `upstream.content_type`, after everything else.
@@ -183,7 +149,7 @@ impl App {
             tracing::debug!(error = &failure as &dyn Error, "attempt failed");
             if let Some(refusal) = unsent(&failure).filter(|_| outgoing.payload.is_untouched()) {
                 if waiting.is_none() {
-                    let Ok(slot) = self.held.try_acquire() else { return Err(refusal) };
+                    let Ok(slot) = outgoing.tenant.held().try_acquire() else { return Err(refusal) };
                     waiting = Some((slot, exchange.held()));
                 }
                 if Instant::now() + pause >= until {

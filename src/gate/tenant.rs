@@ -1,0 +1,249 @@
+//! One customer's connection: what holds for it, and what is remembered about it.
+//!
+//! What holds ([`Rules`]) is made anew when the settings change; what is remembered ([`Memory`]) stays. Dynamic tenants
+//! share one set of rules, so that one of them costs little more than its memory.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Instant, SystemTime},
+};
+
+use http::{HeaderMap, HeaderValue, Uri, header};
+use tokio::sync::Semaphore;
+
+use super::{
+    Caller, Refused,
+    allow::{Allowlist, Verdict},
+    rate::Limiter,
+    token::{self, Presented, Token},
+    unlisted::Unlisted,
+};
+use crate::{
+    config::settings::AllowMode,
+    observe::Metrics,
+    quirk::{Idp, Plan, PlanSettings},
+};
+
+/// A tenant as a request meets it.
+#[derive(Debug)]
+pub struct Tenant {
+    /// Its name.
+    pub id: Arc<str>,
+    /// The metric label: the name, or `_other`.
+    pub label: Arc<str>,
+    /// Where the app is for it.
+    pub place: Arc<Place>,
+    pub(super) rules: Arc<Rules>,
+    pub(super) memory: Arc<Memory>,
+}
+
+/// What the settings say of a tenant.
+#[derive(Debug)]
+pub struct Rules {
+    pub(super) idp: Idp,
+    pub(super) plans: Arc<Plans>,
+    pub(super) tokens: Vec<Token>,
+    pub(super) bare_token: bool,
+    pub(super) authorization: Option<HeaderValue>,
+    pub(super) allow: Allowlist,
+}
+
+/// What is remembered of a tenant, also through a reload.
+#[derive(Debug)]
+pub struct Memory {
+    /// The profile that a User-Agent told; kept, so that it does not flip.
+    pub(super) found: OnceLock<Idp>,
+    /// Whether the operator has been told what the traffic looks like.
+    pub(super) suggested: AtomicBool,
+    /// Collections that have answered 200.
+    pub(super) seen: Mutex<BTreeSet<&'static str>>,
+    pub(super) limiter: Limiter,
+    pub(super) unlisted: Unlisted,
+    /// Room to wait for an app that is away.
+    pub(super) held: Semaphore,
+}
+
+/// Where the app is: `upstream.url`, for one tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Scheme, host and port, and the path of the SCIM base.
+    pub origin: Uri,
+    /// The path of the SCIM base, without a slash at the end.
+    pub base: String,
+    /// The app's idea of its own base.
+    pub url: String,
+    /// Whether it is this tenant's alone.
+    pub own: bool,
+}
+
+impl Place {
+    /// Where a SCIM target is in the app.
+    pub fn scim(&self, target: &str) -> Option<Uri> {
+        self.at(&format!("{}{target}", self.base))
+    }
+
+    /// A path of the app's origin.
+    pub fn at(&self, path: &str) -> Option<Uri> {
+        let mut parts = self.origin.clone().into_parts();
+        parts.path_and_query =
+            Some(if path.starts_with('/') { path.parse() } else { format!("/{path}").parse() }.ok()?);
+        Uri::from_parts(parts).ok()
+    }
+
+    /// Whether `uri`, which is of the same origin, is within what is this tenant's.
+    pub fn holds(&self, uri: &Uri) -> bool {
+        !self.own || uri.path().strip_prefix(&*self.base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+/// The plans of one set of quirk settings, each made when it is first needed.
+#[derive(Debug)]
+pub struct Plans {
+    settings: Arc<PlanSettings>,
+    made: [OnceLock<Arc<Plan>>; Idp::ALL.len()],
+}
+
+impl Tenant {
+    /// The profile in force; `Auto` while no User-Agent has told.
+    pub fn idp(&self) -> Idp {
+        match self.rules.idp {
+            Idp::Auto => self.memory.found.get().copied().unwrap_or(Idp::Auto),
+            configured => configured,
+        }
+    }
+
+    /// What is fixed for it.
+    pub fn plan(&self) -> Arc<Plan> {
+        self.rules.plans.of(self.idp())
+    }
+
+    /// Takes the profile from the User-Agent, once; `Some` only for the request that settled it.
+    pub fn detect(&self, headers: &HeaderMap) -> Option<Idp> {
+        if self.idp() != Idp::Auto {
+            return None;
+        }
+        let agent = headers.get(header::USER_AGENT)?.to_str().ok()?;
+        let idp = Idp::from_user_agent(agent)?;
+        self.memory.found.set(idp).ok().map(|()| idp)
+    }
+
+    /// True once in the life of a tenant whose profile is not known: the time to suggest one.
+    pub fn suggests(&self) -> bool {
+        self.idp() == Idp::Auto && !self.memory.suggested.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether this collection has answered 200 before.
+    pub fn has_seen(&self, collection: &'static str) -> bool {
+        self.memory.seen.lock().unwrap_or_else(PoisonError::into_inner).contains(collection)
+    }
+
+    /// Remembers that this collection answers 200.
+    pub fn saw(&self, collection: &'static str) {
+        self.memory.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(collection);
+    }
+
+    /// Its rates and concurrency.
+    pub fn limiter(&self) -> &Limiter {
+        &self.memory.limiter
+    }
+
+    /// Room to wait for an app that is away.
+    pub fn held(&self) -> &Semaphore {
+        &self.memory.held
+    }
+
+    /// What goes to the app in place of the IdP's Authorization header. Only where the caller has shown a token of
+    /// ours: else the app's own credentials would be lent to anybody.
+    pub fn authorization(&self) -> Option<&HeaderValue> {
+        self.rules.authorization.as_ref().filter(|_| !self.rules.tokens.is_empty())
+    }
+
+    /// Whether any address is looked at.
+    pub(super) fn looks_at_addresses(&self) -> bool {
+        self.rules.allow.mode() != AllowMode::Off
+    }
+
+    /// Address, then token.
+    ///
+    /// # Errors
+    /// What is refused, the address before the token.
+    pub(super) fn admit(
+        &self,
+        caller: &Caller,
+        headers: &HeaderMap,
+        monotonic: Instant,
+        now: SystemTime,
+        metrics: &Metrics,
+    ) -> Result<(), Refused> {
+        let rules = &self.rules;
+        if rules.tokens.is_empty() {
+            return self.judge(caller, monotonic, now, false, metrics);
+        }
+        // Looked at also where the address is refused, to count who would have been let in: most likely the IdP, from
+        // an address that is missing on its list.
+        let token = token::check(&rules.tokens, Presented::of(headers, rules.bare_token), now);
+        self.judge(caller, monotonic, now, token.is_ok(), metrics)?;
+        token?.used(now);
+        Ok(())
+    }
+
+    /// The address alone.
+    pub(super) fn judge(
+        &self,
+        caller: &Caller,
+        monotonic: Instant,
+        now: SystemTime,
+        valid_token: bool,
+        metrics: &Metrics,
+    ) -> Result<(), Refused> {
+        let allow = &self.rules.allow;
+        if allow.mode() == AllowMode::Off {
+            return Ok(());
+        }
+        let enforced = allow.mode() == AllowMode::Enforce;
+        let (decision, refused) = match (allow.judge(caller.address, monotonic), caller.address) {
+            (Verdict::Listed, _) => ("listed", None),
+            (Verdict::Unknown, _) | (_, None) => ("address_unknown", Some(Refused::AddressUnknown)),
+            (Verdict::NotReady, Some(_)) => ("feed_not_ready", Some(Refused::Feed)),
+            (Verdict::Unlisted, Some(address)) if enforced => ("refused", Some(Refused::Address(address))),
+            (Verdict::Unlisted, Some(_)) => ("would_refuse", None),
+        };
+        metrics.allowlist_decisions.with_label_values(&[&*self.label, decision]).inc();
+        if decision != "listed" {
+            self.note(caller, valid_token, enforced, now, metrics);
+        }
+        refused.filter(|_| enforced).map_or(Ok(()), Err)
+    }
+
+    /// An address that is on no list.
+    fn note(&self, caller: &Caller, valid_token: bool, enforced: bool, now: SystemTime, metrics: &Metrics) {
+        let Some(address) = caller.address else { return };
+        if valid_token {
+            metrics.allowlist_decisions.with_label_values(&[&*self.label, "unlisted_valid_token"]).inc();
+        }
+        if self.memory.unlisted.note(address, valid_token, now) {
+            let tenant = &*self.id;
+            if enforced {
+                tracing::warn!(tenant, %address, valid_token, "address is on no list of this tenant, and is refused");
+            } else {
+                tracing::warn!(tenant, %address, valid_token, "address is on no list of this tenant; `enforce` would refuse it");
+            }
+        }
+    }
+}
+
+impl Plans {
+    /// None made yet.
+    pub fn new(settings: Arc<PlanSettings>) -> Self {
+        Self { settings, made: std::array::from_fn(|_| OnceLock::new()) }
+    }
+
+    fn of(&self, idp: Idp) -> Arc<Plan> {
+        let index = Idp::ALL.iter().position(|known| *known == idp).unwrap_or_default();
+        Arc::clone(self.made[index].get_or_init(|| Arc::new(Plan::new(&self.settings, idp))))
+    }
+}

@@ -1,0 +1,292 @@
+//! All tenants: those listed, and those that came by a name and get the defaults.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicBool},
+};
+
+use lru::LruCache;
+use std::num::NonZeroUsize;
+use tokio::sync::Semaphore;
+
+use super::{
+    allow::Allowlist,
+    rate::{Limiter, Limits, Store},
+    tenant::{Memory, Place, Plans, Rules, Tenant},
+    token::Token,
+};
+use crate::{
+    config::{
+        Settings,
+        settings::{self, UnknownTenant},
+        types::HttpUrl,
+    },
+    feed::Feeds,
+    observe::Metrics,
+    quirk::PlanSettings,
+};
+
+/// The tenant of every request where nothing names one.
+pub const DEFAULT: &str = "default";
+
+/// The label of dynamic tenants beyond `metrics.max_tenants`.
+pub const OTHER: &str = "_other";
+
+/// The tenants of one set of settings.
+#[derive(Debug)]
+pub struct Tenants {
+    default: Arc<Tenant>,
+    listed: HashMap<Arc<str>, Arc<Tenant>>,
+    /// Whose token it is, by its hash.
+    owners: HashMap<[u8; 32], Arc<str>>,
+    unknown: UnknownTenant,
+    maker: Maker,
+    crowd: Arc<Crowd>,
+}
+
+/// Dynamic tenants, which outlive the settings under which they came.
+#[derive(Debug)]
+pub struct Crowd(Mutex<Members>);
+
+#[derive(Debug)]
+struct Members {
+    known: LruCache<Arc<str>, Arc<Tenant>>,
+    /// Names that have a label of their own. A label that was given stays: its series cannot be taken back.
+    labelled: HashSet<Arc<str>>,
+}
+
+/// What a tenant is made of.
+#[derive(Debug)]
+struct Maker {
+    url: HttpUrl,
+    /// The one place of all tenants, where the URL does not name them.
+    place: Option<Arc<Place>>,
+    max_held: usize,
+    max_labels: usize,
+    store: Store,
+    metrics: Arc<Metrics>,
+    defaults: Arc<Rules>,
+    limits: Option<Limits>,
+}
+
+impl Tenants {
+    /// The tenants of `settings`; what `before` remembers of them is kept.
+    pub fn new(
+        settings: &Settings,
+        feeds: &Feeds,
+        store: &Store,
+        metrics: &Arc<Metrics>,
+        before: Option<&Self>,
+    ) -> Self {
+        let tenants = &settings.tenants;
+        let mut plans = SharedPlans::default();
+        let url = settings.upstream.url.clone();
+        let maker = Maker {
+            place: if url.has_tenant() { None } else { Place::of(&url, DEFAULT).map(Arc::new) },
+            url,
+            max_held: settings.upstream.max_held.min(Semaphore::MAX_PERMITS),
+            max_labels: settings.max_labels,
+            store: store.clone(),
+            metrics: Arc::clone(metrics),
+            defaults: Arc::new(rules(DEFAULT, &tenants.defaults, feeds, &mut plans, metrics, None)),
+            limits: tenants.defaults.limits,
+        };
+        let mut listed = HashMap::with_capacity(tenants.list.len());
+        let mut owners = HashMap::new();
+        for (id, settings) in &tenants.list {
+            let old = before.and_then(|before| before.known(id));
+            let rules = rules(id, settings, feeds, &mut plans, metrics, old.as_deref());
+            owners.extend(rules.tokens.iter().map(|token| (*token.sha256(), Arc::clone(id))));
+            if let Some(tenant) = maker.make(id, id, Arc::new(rules), settings.limits.as_ref(), old.as_deref()) {
+                listed.insert(Arc::clone(id), Arc::new(tenant));
+            }
+        }
+        let default = listed.get(DEFAULT).cloned().unwrap_or_else(|| {
+            let id: Arc<str> = DEFAULT.into();
+            let old = before.map(|before| &*before.default);
+            let made = maker.make(&id, &id, Arc::clone(&maker.defaults), maker.limits.as_ref(), old);
+            Arc::new(made.unwrap_or_else(|| maker.nowhere(&id)))
+        });
+        let size = NonZeroUsize::new(tenants.max_dynamic).unwrap_or(NonZeroUsize::MIN);
+        let crowd = before.map_or_else(|| Arc::new(Crowd::new(size)), |before| Arc::clone(&before.crowd));
+        crowd.resize(size);
+        Self { default, listed, owners, unknown: tenants.unknown, maker, crowd }
+    }
+
+    /// The tenant of requests that nothing names.
+    pub fn default(&self) -> &Arc<Tenant> {
+        &self.default
+    }
+
+    /// Whose token has this hash.
+    pub fn owner(&self, sha256: &[u8; 32]) -> Option<&str> {
+        self.owners.get(sha256).map(|id| &**id)
+    }
+
+    /// Every listed tenant and `default`.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Tenant>> {
+        let default = (!self.listed.contains_key(DEFAULT)).then_some(&self.default);
+        self.listed.values().chain(default)
+    }
+
+    /// The tenant of a legal name; one that is not listed is remembered, where the settings want that.
+    pub fn find(&self, id: &str) -> Option<Arc<Tenant>> {
+        if let Some(tenant) = self.listed.get(id) {
+            return Some(Arc::clone(tenant));
+        }
+        match self.unknown {
+            UnknownTenant::Defaults => self.dynamic(id),
+            UnknownTenant::Reject => None,
+        }
+    }
+
+    fn known(&self, id: &str) -> Option<Arc<Tenant>> {
+        let default = || (id == DEFAULT).then(|| Arc::clone(&self.default));
+        self.listed.get(id).cloned().or_else(|| self.crowd.lock().known.peek(id).cloned()).or_else(default)
+    }
+
+    fn dynamic(&self, id: &str) -> Option<Arc<Tenant>> {
+        let mut members = self.crowd.lock();
+        let old = members.known.get(id).cloned();
+        if let Some(tenant) = old.as_ref().filter(|old| Arc::ptr_eq(&old.rules, &self.maker.defaults)) {
+            return Some(Arc::clone(tenant));
+        }
+        let name: Arc<str> = old.as_ref().map_or_else(|| id.into(), |old| Arc::clone(&old.id));
+        let label = members.label(&name, &self.maker);
+        let rules = Arc::clone(&self.maker.defaults);
+        let tenant = self.maker.make(&name, &label, rules, self.maker.limits.as_ref(), old.as_deref())?;
+        let tenant = Arc::new(tenant);
+        members.known.push(name, Arc::clone(&tenant));
+        self.maker.metrics.dynamic_tenants.set(i64::try_from(members.known.len()).unwrap_or(i64::MAX));
+        Some(tenant)
+    }
+}
+
+impl Crowd {
+    fn new(size: NonZeroUsize) -> Self {
+        // Not with its capacity: ten thousand are a bound, and few have so many.
+        let mut known = LruCache::unbounded();
+        known.resize(size);
+        Self(Mutex::new(Members { known, labelled: HashSet::new() }))
+    }
+
+    fn resize(&self, size: NonZeroUsize) {
+        self.lock().known.resize(size);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Members> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Members {
+    fn label(&mut self, name: &Arc<str>, maker: &Maker) -> Arc<str> {
+        if self.labelled.contains(name) {
+            return Arc::clone(name);
+        }
+        if self.labelled.len() < maker.max_labels {
+            self.labelled.insert(Arc::clone(name));
+            return Arc::clone(name);
+        }
+        maker.metrics.tenant_overflow.inc();
+        OTHER.into()
+    }
+}
+
+impl Maker {
+    /// `None` where the URL of the app becomes none with this name.
+    fn make(
+        &self,
+        id: &Arc<str>,
+        label: &Arc<str>,
+        rules: Arc<Rules>,
+        limits: Option<&Limits>,
+        old: Option<&Tenant>,
+    ) -> Option<Tenant> {
+        let place = match &self.place {
+            Some(place) => Arc::clone(place),
+            None => Arc::new(Place::of(&self.url, id)?),
+        };
+        Some(self.at(place, id, label, rules, limits, old))
+    }
+
+    /// A tenant whose app is nowhere; nothing is sent for it.
+    fn nowhere(&self, id: &Arc<str>) -> Tenant {
+        let place = Place { origin: http::Uri::default(), base: String::new(), url: String::new(), own: false };
+        self.at(Arc::new(place), id, id, Arc::clone(&self.defaults), self.limits.as_ref(), None)
+    }
+
+    fn at(
+        &self,
+        place: Arc<Place>,
+        id: &Arc<str>,
+        label: &Arc<str>,
+        rules: Arc<Rules>,
+        limits: Option<&Limits>,
+        old: Option<&Tenant>,
+    ) -> Tenant {
+        let none = Limits::default();
+        let limits = limits.unwrap_or(&none);
+        let memory = if let Some(old) = old {
+            old.memory.limiter.reconfigure(limits);
+            Arc::clone(&old.memory)
+        } else {
+            Arc::new(Memory {
+                found: OnceLock::new(),
+                suggested: AtomicBool::new(false),
+                seen: Mutex::default(),
+                limiter: Limiter::new(id, label, limits, &self.store, &self.metrics),
+                unlisted: <_>::default(),
+                held: Semaphore::new(self.max_held),
+            })
+        };
+        Tenant { id: Arc::clone(id), label: Arc::clone(label), place, rules, memory }
+    }
+}
+
+impl Place {
+    fn of(url: &HttpUrl, tenant: &str) -> Option<Self> {
+        let origin: http::Uri = url.for_tenant(tenant).parse().ok()?;
+        let base = origin.path().trim_end_matches('/').to_owned();
+        let own = url.has_tenant();
+        let url = format!("{}://{}{base}", origin.scheme_str()?, origin.authority()?);
+        Some(Self { origin, base, url, own })
+    }
+}
+
+/// Plans by the settings that they are made of: tenants with equal settings share them.
+#[derive(Debug, Default)]
+struct SharedPlans(HashMap<usize, Arc<Plans>>);
+
+impl SharedPlans {
+    fn of(&mut self, settings: &Arc<PlanSettings>) -> Arc<Plans> {
+        let plans = self.0.entry(Arc::as_ptr(settings).addr());
+        Arc::clone(plans.or_insert_with(|| Arc::new(Plans::new(Arc::clone(settings)))))
+    }
+}
+
+fn rules(
+    id: &str,
+    settings: &settings::Tenant,
+    feeds: &Feeds,
+    plans: &mut SharedPlans,
+    metrics: &Metrics,
+    old: Option<&Tenant>,
+) -> Rules {
+    let tokens = settings.tokens.iter().map(|token| {
+        let labels = [id, &*token.name];
+        if let Some(expires) = token.expires {
+            metrics.token_expiry.with_label_values(&labels).set(expires.unix);
+        }
+        let before = old.and_then(|old| old.rules.tokens.iter().find(|old| *old.sha256() == token.sha256));
+        Token::new(token, Some(metrics.token_last_used.with_label_values(&labels)), before)
+    });
+    Rules {
+        idp: settings.idp,
+        plans: plans.of(&settings.plan),
+        tokens: tokens.collect(),
+        bare_token: settings.bare_token,
+        authorization: settings.upstream_authorization.clone(),
+        allow: Allowlist::new(&settings.allow, feeds),
+    }
+}
