@@ -3,7 +3,6 @@
 
 use super::{
     file::{Allow, Feeds, File, Journal, Metrics, Quarantine, StoreKind, Tenant, Tenants},
-    problem::Grade,
     settings::{AddressFrom, AllowMode},
 };
 
@@ -29,11 +28,6 @@ const WAITING: &[Waiting] = &[
         key: "listen.client_address",
         what: "headers are not read; the other end of the connection is the caller",
     },
-    Waiting {
-        key: "listen.proxy_protocol",
-        what: "the PROXY protocol is not read; a connection that begins with it is refused",
-    },
-    Waiting { key: "listen.tls", what: "the data port speaks plain HTTP only" },
     Waiting { key: "metrics.max_tenants", what: "there is one tenant label, `default`" },
     Waiting { key: "quarantine", what: "quarantine risk is not modelled" },
     Waiting { key: "rate_limit_store", what: "nothing is limited, so nothing is counted anywhere" },
@@ -57,8 +51,6 @@ const WAITING: &[Waiting] = &[
     Waiting { key: "tenants.max_dynamic", what: "there is one tenant, `default`" },
     Waiting { key: "tenants.resolve", what: "every request is of the tenant `default`; a prefix is not taken off" },
     Waiting { key: "tenants.unknown", what: "there is one tenant, `default`" },
-    Waiting { key: "upstream.tls", what: "the app is called by plain HTTP only" },
-    Waiting { key: "upstream.url.https", what: "the app is called by plain HTTP only" },
     Waiting {
         key: "upstream.url.{tenant}",
         what: "`{tenant}` becomes `default`, since every request is of that tenant",
@@ -80,8 +72,6 @@ pub(crate) struct Unmet {
     pub(crate) path: Vec<String>,
     /// What is not done.
     pub(crate) what: String,
-    /// Whether `serve` may start all the same.
-    pub(crate) grade: Grade,
 }
 
 /// Everything that `file` asks for and that is not done. A key at its default, or one that has no effect, is not named.
@@ -89,14 +79,8 @@ pub(crate) fn unmet(file: &File) -> Vec<Unmet> {
     let mut list = List(Vec::new());
     let (listen, upstream, tenants) = (&file.listen, &file.upstream, &file.tenants);
 
-    // Starting without these would be a silent downgrade.
-    list.add(listen.tls.is_some(), &["listen", "tls"], &[], Grade::Unable);
-    list.add(upstream.tls != <_>::default(), &["upstream", "tls"], &[], Grade::Unable);
-    list.add(upstream.url.as_ref().is_some_and(|u| u.is_tls()), &["upstream", "url"], &["https"], Grade::Unable);
-
     list.when(upstream.url.as_ref().is_some_and(|u| u.has_tenant()), &["upstream", "url"], &["{tenant}"]);
     list.when(listen.base_url.as_ref().is_some_and(|u| u.has_tenant()), &["listen", "base_url"], &["{tenant}"]);
-    list.when(listen.proxy_protocol, &["listen", "proxy_protocol"], &[]);
     list.when(listen.client_address.from != AddressFrom::Peer, &["listen", "client_address", "from"], &[]);
     list.when(file.admin.token.is_some(), &["admin", "token"], &[]);
     list.when(!file.admin.loopback, &["admin", "loopback"], &[]);
@@ -166,13 +150,9 @@ struct List(Vec<Unmet>);
 
 impl List {
     fn when(&mut self, asked: bool, path: &[&str], aspect: &[&str]) {
-        self.add(asked, path, aspect, Grade::Note);
-    }
-
-    fn add(&mut self, asked: bool, path: &[&str], aspect: &[&str], grade: Grade) {
         if let (true, Some(waiting)) = (asked, waiting(&[path, aspect].concat())) {
             let path = path.iter().map(|&part| part.to_owned()).collect();
-            self.0.push(Unmet { path, what: waiting.what.to_owned(), grade });
+            self.0.push(Unmet { path, what: waiting.what.to_owned() });
         }
     }
 }
@@ -188,7 +168,7 @@ mod tests {
 
     #[test]
     fn what_is_below_a_waiting_key_waits() {
-        assert!(waiting(&["listen", "tls", "certificate"]).is_some());
+        assert!(waiting(&["listen", "client_address", "from"]).is_some());
         assert!(waiting(&["tenants", "list", "acme", "tokens"]).is_some_and(|w| w.what.contains("token")));
         assert!(waiting(&["listen", "base_url"]).is_none());
         assert!(waiting(&["tenants", "defaults", "idp"]).is_none());

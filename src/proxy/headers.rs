@@ -99,32 +99,40 @@ pub(crate) fn end_hop(headers: &mut HeaderMap) {
 }
 
 /// Turns the head that the IdP sent into the one that the app gets. The Host is left to the client, which takes it
-/// from the app's URL, and so is the framing of the body.
-pub(crate) fn to_app(headers: &mut HeaderMap, peer: IpAddr, host: Option<&Authority>, id: &HeaderValue) {
+/// from the app's URL, and so is the framing of the body. `None` is a caller whose address could not be established.
+pub(crate) fn to_app(
+    headers: &mut HeaderMap,
+    caller: Option<IpAddr>,
+    scheme: &'static str,
+    host: Option<&Authority>,
+    id: &HeaderValue,
+) {
     end_hop(headers);
     for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT] {
         headers.remove(name);
     }
     forget_forwarding(headers);
     join_cookies(headers);
-    let node = match peer {
-        IpAddr::V4(_) => peer.to_string(),
-        IpAddr::V6(_) => format!("\"[{peer}]\""),
+    // RFC 7239 6.
+    let node = match caller {
+        None => "unknown".to_owned(),
+        Some(IpAddr::V4(v4)) => v4.to_string(),
+        Some(IpAddr::V6(v6)) => format!("\"[{v6}]\""),
     };
-    let mut forwarded = format!("for={node};proto=http");
+    let mut forwarded = format!("for={node};proto={scheme}");
     if let Some(host) = host {
         forwarded.push_str(&format!(";host=\"{host}\""));
         if let Ok(host) = HeaderValue::from_str(host.as_str()) {
             headers.insert(X_FORWARDED_HOST, host);
         }
     }
-    for (name, value) in [(FORWARDED, forwarded), (X_FORWARDED_FOR, peer.to_string())] {
-        match HeaderValue::from_str(&value) {
-            Ok(value) => headers.insert(name, value),
-            Err(_) => headers.remove(name),
+    for (name, value) in [(FORWARDED, Some(forwarded)), (X_FORWARDED_FOR, caller.map(|caller| caller.to_string()))] {
+        match value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+            Some(value) => headers.insert(name, value),
+            None => headers.remove(name),
         };
     }
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
     headers.insert(X_REQUEST_ID, id.clone());
     if headers.get(header::USER_AGENT).is_none_or(|agent| agent.as_bytes().trim_ascii().is_empty()) {
         headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("scimshim/", env!("CARGO_PKG_VERSION"))));
@@ -258,15 +266,20 @@ mod tests {
             ("user-agent", " "),
         ]);
         let host: Authority = "app.example:80".parse().unwrap();
-        to_app(&mut headers, "2001:db8::1".parse().unwrap(), Some(&host), &HeaderValue::from_static("id"));
+        let id = HeaderValue::from_static("id");
+        to_app(&mut headers, "2001:db8::1".parse().ok(), "http", Some(&host), &id);
         assert_eq!(headers["x-forwarded-for"], "2001:db8::1");
         assert_eq!(headers["x-forwarded-host"], "app.example:80");
         assert_eq!(headers["x-forwarded-proto"], "http");
         assert_eq!(headers["forwarded"], r#"for="[2001:db8::1]";proto=http;host="app.example:80""#);
         assert!(headers["user-agent"].to_str().unwrap().starts_with("scimshim/"));
-        to_app(&mut headers, "192.0.2.1".parse().unwrap(), None, &HeaderValue::from_static("id"));
+        to_app(&mut headers, "192.0.2.1".parse().ok(), "https", None, &id);
         assert!(!headers.contains_key("x-forwarded-host"), "a stranger's host must not stay");
-        assert_eq!(headers["forwarded"], "for=192.0.2.1;proto=http");
+        assert_eq!(headers["x-forwarded-proto"], "https");
+        assert_eq!(headers["forwarded"], "for=192.0.2.1;proto=https");
+        to_app(&mut headers, None, "http", None, &id);
+        assert!(!headers.contains_key("x-forwarded-for"), "nobody's address");
+        assert_eq!(headers["forwarded"], "for=unknown;proto=http");
     }
 
     #[test]
@@ -287,7 +300,7 @@ mod tests {
             ("x-forwarded-client-cert", "kept"),
             ("x_kept", "1"),
         ]);
-        to_app(&mut headers, "192.0.2.1".parse().unwrap(), None, &HeaderValue::from_static("id"));
+        to_app(&mut headers, "192.0.2.1".parse().ok(), "http", None, &HeaderValue::from_static("id"));
         let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         let want = [

@@ -5,6 +5,7 @@
 //! bounds (time, size, number) belong to the steps that can name them in their answer.
 
 mod accept;
+mod announce;
 mod body;
 mod exchange;
 mod framing;
@@ -21,7 +22,6 @@ mod wire;
 
 use std::{
     future::{Future, poll_fn},
-    net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::Arc,
@@ -33,6 +33,7 @@ use hyper::body::Incoming;
 
 pub use self::serve::{Shim, bind, serve_blocking};
 use self::{
+    accept::Connection,
     body::{Flow, Inbound, Payload, Reply, Times},
     exchange::Exchange,
     headers::Ids,
@@ -58,13 +59,18 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     /// One exchange, to its answer. Whatever happens, there is one.
-    async fn handle(self: Arc<Self>, peer: SocketAddr, open: Open, request: Request<Incoming>) -> Response<Reply> {
+    async fn handle(
+        self: Arc<Self>,
+        connection: Connection,
+        open: Open,
+        request: Request<Incoming>,
+    ) -> Response<Reply> {
         let (parts, body) = request.into_parts();
         let (method, version) = (parts.method.clone(), parts.version);
         let mut inbound = Inbound::new(body, &parts.headers);
         let id = self.ids.of(&parts.headers);
         let mut exchange = Exchange::new(&self.metrics, &self.life, id, &method, &parts.headers);
-        let outcome = caught(self.exchange(peer, parts, &mut inbound, &mut exchange)).await;
+        let outcome = caught(self.exchange(connection, parts, &mut inbound, &mut exchange)).await;
         let mut last = self.life.phase() != Phase::Serving;
         let (mut head, flow) = outcome.unwrap_or(Err(Refusal::Internal)).unwrap_or_else(|refusal| {
             exchange.refused(&refusal);
@@ -90,7 +96,7 @@ impl Proxy {
     /// The way.
     async fn exchange(
         &self,
-        peer: SocketAddr,
+        connection: Connection,
         mut parts: request::Parts,
         body: &mut Inbound,
         exchange: &mut Exchange,
@@ -104,11 +110,12 @@ impl Proxy {
         if let Way::Scim(target) = way {
             exchange.target(target);
         }
-        let admitted = self.gate.admit(&parts, peer.ip().to_canonical())?;
+        let admitted = self.gate.admit(&parts, connection.caller().unwrap_or(connection.socket_peer.ip()))?;
         let (tenant, plan) = exchange.admitted(admitted);
         let host = headers::host(uri.authority(), &parts.headers);
-        let base_url = self.base_url(host.as_ref());
-        headers::to_app(&mut parts.headers, peer.ip().to_canonical(), host.as_ref(), exchange.id());
+        let scheme = if connection.tls { "https" } else { "http" };
+        let base_url = self.base_url(scheme, host.as_ref());
+        headers::to_app(&mut parts.headers, connection.caller(), scheme, host.as_ref(), exchange.id());
 
         let target = match way {
             Way::Scim(target) => target.to_owned(),
@@ -146,12 +153,12 @@ impl Proxy {
     }
 
     /// What the caller calls this SCIM base.
-    fn base_url(&self, host: Option<&Authority>) -> String {
+    fn base_url(&self, scheme: &str, host: Option<&Authority>) -> String {
         let listen = &self.settings.listen;
         match (&listen.base_url, host) {
             (Some(url), _) => url.for_tenant("default"),
-            (None, Some(host)) => format!("http://{host}{}", listen.base_path),
-            (None, None) => format!("http://{}{}", listen.address, listen.base_path),
+            (None, Some(host)) => format!("{scheme}://{host}{}", listen.base_path),
+            (None, None) => format!("{scheme}://{}{}", listen.address, listen.base_path),
         }
     }
 }
