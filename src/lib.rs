@@ -25,3 +25,4 @@ pub mod proxy;
 pub mod quirk;
 pub mod scim;
 pub mod tls;
+pub mod watch;

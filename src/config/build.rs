@@ -311,7 +311,7 @@ impl Build<'_> {
 
     /// A sidecar that calls its own port answers nothing for ever.
     fn not_ourselves(&mut self, uri: &Uri) {
-        let port = uri.port_u16().unwrap_or(80);
+        let port = uri.port_u16().unwrap_or(if uri.scheme() == Some(&http::uri::Scheme::HTTPS) { 443 } else { 80 });
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let local = host == "localhost"
             || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified());
@@ -398,34 +398,7 @@ impl Build<'_> {
 
     fn tls(&mut self) -> (Option<tls::Server>, tls::Client) {
         const TLS: &[&str] = &["listen", "tls"];
-        if let Some(tls) = &self.file.listen.tls {
-            self.need(tls.certificate.is_some(), TLS, "certificate", "write the path of a PEM chain");
-            self.need(tls.private_key.is_some(), TLS, "private_key", "write the path of a PEM key");
-            for (key, file) in
-                [("certificate", &tls.certificate), ("private_key", &tls.private_key), ("client_ca", &tls.client_ca)]
-            {
-                if let Some(file) = file {
-                    self.file_exists(Grade::Missing, &[TLS, &[key]].concat(), file);
-                }
-            }
-        }
-        let tls = &self.file.upstream.tls;
-        for (key, file) in [
-            ("ca", &tls.ca),
-            ("client_certificate", &tls.client_certificate),
-            ("client_private_key", &tls.client_private_key),
-        ] {
-            if let Some(file) = file {
-                self.file_exists(Grade::Missing, &["upstream", "tls", key], file);
-            }
-        }
-        if tls.client_certificate.is_some() != tls.client_private_key.is_some() {
-            self.wrong(
-                &["upstream", "tls"],
-                "a certificate and its key come together",
-                "write both client_certificate and client_private_key",
-            );
-        }
+        const UPSTREAM: &[&str] = &["upstream", "tls"];
         let at = |path: &PathBuf| self.base.join(path);
         let server = self.file.listen.tls.as_ref().and_then(|tls| {
             Some(tls::Server {
@@ -435,11 +408,67 @@ impl Build<'_> {
                 min_version: tls.min_version,
             })
         });
+        let tls = &self.file.upstream.tls;
         let client = tls::Client {
             ca: tls.ca.as_ref().map(at),
             identity: tls.client_certificate.as_ref().map(at).zip(tls.client_private_key.as_ref().map(at)),
         };
+        if let Some(tls) = &self.file.listen.tls {
+            self.need(tls.certificate.is_some(), TLS, "certificate", "write the path of a PEM chain");
+            self.need(tls.private_key.is_some(), TLS, "private_key", "write the path of a PEM key");
+            let there = [
+                self.pem_exists(TLS, "certificate", tls.certificate.as_deref()),
+                self.pem_exists(TLS, "private_key", tls.private_key.as_deref()),
+                self.pem_exists(TLS, "client_ca", tls.client_ca.as_deref()),
+            ];
+            if let Some(server) = server.as_ref().filter(|_| there.into_iter().all(|there| there)) {
+                let keys = ["client_ca", "certificate", "private_key"];
+                self.pem_is_good(TLS, keys, server.load().err());
+            }
+        }
+        let there = [
+            self.pem_exists(UPSTREAM, "ca", tls.ca.as_deref()),
+            self.pem_exists(UPSTREAM, "client_certificate", tls.client_certificate.as_deref()),
+            self.pem_exists(UPSTREAM, "client_private_key", tls.client_private_key.as_deref()),
+        ];
+        if tls.client_certificate.is_some() != tls.client_private_key.is_some() {
+            self.wrong(
+                UPSTREAM,
+                "a certificate and its key come together",
+                "write both client_certificate and client_private_key",
+            );
+        }
+        let given = client != tls::Client::default();
+        if given && there.into_iter().all(|there| there) {
+            let keys = ["ca", "client_certificate", "client_private_key"];
+            self.pem_is_good(UPSTREAM, keys, client.load_files().err());
+        }
+        if given && self.file.upstream.url.as_ref().is_some_and(|url| !url.is_tls()) {
+            self.note(UPSTREAM, "it has no effect, since upstream.url is plain HTTP", "write `https://`, or remove it");
+        }
         (server, client)
+    }
+
+    /// Whether a file that may be named can be read and looked into here.
+    fn pem_exists(&mut self, at: &[&str], key: &str, file: Option<&Path>) -> bool {
+        let Some(file) = file else { return true };
+        self.file_exists(Grade::Missing, &[at, &[key]].concat(), file);
+        // A pipe gives what it holds once, and that is for `serve`.
+        self.base.join(file).is_file()
+    }
+
+    /// Says what is wrong with one of three files: CA, certificate, key.
+    fn pem_is_good(&mut self, at: &[&str], [ca, certificate, key]: [&str; 3], error: Option<tls::Unusable>) {
+        let Some(error) = error else { return };
+        let key = match error.part {
+            tls::Part::Ca => ca,
+            tls::Part::Certificate => certificate,
+            tls::Part::Key => key,
+        };
+        // What cannot be opened has been said.
+        if !error.unread {
+            self.wrong(&[at, &[key]].concat(), error.what, error.cure);
+        }
     }
 
     fn client_address(&mut self) {
@@ -912,15 +941,7 @@ impl Build<'_> {
         let mut list = Vec::new();
         for unmet in force::unmet(self.file) {
             let path: Vec<&str> = unmet.path.iter().map(String::as_str).collect();
-            if unmet.grade == Grade::Unable {
-                let instead = match path[0] {
-                    "upstream" => "write `http://` and the app's port inside the pod",
-                    _ => "remove it, and let the ingress or the mesh speak TLS",
-                };
-                self.add(Grade::Unable, &path, format!("not yet in force: {}", unmet.what), instead);
-            } else {
-                self.problems.not_in_force(self.doc.place(&path), &path.join("."), &unmet.what);
-            }
+            self.problems.not_in_force(self.doc.place(&path), &path.join("."), &unmet.what);
             list.push(NotInForce { key: path.join("."), what: unmet.what });
         }
         list

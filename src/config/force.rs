@@ -3,7 +3,6 @@
 
 use super::{
     file::{File, Journal, Quarantine},
-    problem::Grade,
 };
 
 /// A key that waits for its feature.
@@ -19,15 +18,8 @@ const WAITING: &[Waiting] = &[
     Waiting { key: "admin.token", what: "there is no page and no API yet that the token would protect" },
     Waiting { key: "audit", what: "no audit lines are written" },
     Waiting { key: "journal", what: "no exchanges are kept" },
-    Waiting {
-        key: "listen.proxy_protocol",
-        what: "the PROXY protocol is not read; a connection that begins with it is refused",
-    },
-    Waiting { key: "listen.tls", what: "the data port speaks plain HTTP only" },
     Waiting { key: "quarantine", what: "quarantine risk is not modelled" },
     Waiting { key: "telemetry", what: "no traces are sent" },
-    Waiting { key: "upstream.tls", what: "the app is called by plain HTTP only" },
-    Waiting { key: "upstream.url.https", what: "the app is called by plain HTTP only" },
 ];
 
 /// The line for `key`, or for what it is below of.
@@ -45,21 +37,11 @@ pub(crate) struct Unmet {
     pub(crate) path: Vec<String>,
     /// What is not done.
     pub(crate) what: String,
-    /// Whether `serve` may start all the same.
-    pub(crate) grade: Grade,
 }
 
 /// Everything that `file` asks for and that is not done. A key at its default, or one that has no effect, is not named.
 pub(crate) fn unmet(file: &File) -> Vec<Unmet> {
     let mut list = List(Vec::new());
-    let (listen, upstream) = (&file.listen, &file.upstream);
-
-    // Starting without these would be a silent downgrade.
-    list.add(listen.tls.is_some(), &["listen", "tls"], &[], Grade::Unable);
-    list.add(upstream.tls != <_>::default(), &["upstream", "tls"], &[], Grade::Unable);
-    list.add(upstream.url.as_ref().is_some_and(|u| u.is_tls()), &["upstream", "url"], &["https"], Grade::Unable);
-
-    list.when(listen.proxy_protocol, &["listen", "proxy_protocol"], &[]);
     list.when(file.admin.token.is_some(), &["admin", "token"], &[]);
     list.when(!file.admin.loopback, &["admin", "loopback"], &[]);
     list.when(file.quarantine != Quarantine::default(), &["quarantine"], &[]);
@@ -73,13 +55,9 @@ struct List(Vec<Unmet>);
 
 impl List {
     fn when(&mut self, asked: bool, path: &[&str], aspect: &[&str]) {
-        self.add(asked, path, aspect, Grade::Note);
-    }
-
-    fn add(&mut self, asked: bool, path: &[&str], aspect: &[&str], grade: Grade) {
         if let (true, Some(waiting)) = (asked, waiting(&[path, aspect].concat())) {
             let path = path.iter().map(|&part| part.to_owned()).collect();
-            self.0.push(Unmet { path, what: waiting.what.to_owned(), grade });
+            self.0.push(Unmet { path, what: waiting.what.to_owned() });
         }
     }
 }
@@ -95,7 +73,7 @@ mod tests {
 
     #[test]
     fn what_is_below_a_waiting_key_waits() {
-        assert!(waiting(&["listen", "tls", "certificate"]).is_some());
+        assert!(waiting(&["listen", "client_address", "from"]).is_some());
         assert!(waiting(&["tenants", "list", "acme", "tokens"]).is_some_and(|w| w.what.contains("token")));
         assert!(waiting(&["listen", "base_url"]).is_none());
         assert!(waiting(&["tenants", "defaults", "idp"]).is_none());

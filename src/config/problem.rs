@@ -74,8 +74,6 @@ pub(crate) enum Grade {
     Missing,
     /// Good to know.
     Note,
-    /// This version cannot do it, and running without it would be unsafe or impossible.
-    Unable,
     /// Wrong everywhere.
     Wrong,
 }
@@ -83,10 +81,9 @@ pub(crate) enum Grade {
 impl Grade {
     fn severity(self, purpose: Purpose) -> Severity {
         match (self, purpose) {
-            (Self::Wrong, _)
-            | (Self::Absent, Purpose::Strict)
-            | (Self::Missing, Purpose::Strict | Purpose::Serve)
-            | (Self::Unable, Purpose::Serve) => Severity::Problem,
+            (Self::Wrong, _) | (Self::Absent, Purpose::Strict) | (Self::Missing, Purpose::Strict | Purpose::Serve) => {
+                Severity::Problem
+            }
             _ => Severity::Warning,
         }
     }

@@ -87,8 +87,7 @@ prints a JSON Schema for editors. Unknown keys and keys that stand twice are pro
   that over the file.
 
 *In force* says whether this version does what the key asks for. The others are read and checked, named by `check` and
-in the start-up log, and do nothing yet; with `listen.tls`, `upstream.tls` or an `https` upstream `serve` does not start
-at all, since plain HTTP in their place would be a silent downgrade.
+in the start-up log, and do nothing yet.
 
 This page is made from the source (`UPDATE=1 cargo test`).
 ";

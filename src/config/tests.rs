@@ -80,7 +80,6 @@ fn the_full_file_is_good_for_a_check_and_waits_for_its_features() {
     assert_eq!(
         keys,
         [
-            "listen.tls",
             "tenants.resolve",
             "tenants.defaults.rate_limit",
             "tenants.list",
@@ -103,9 +102,10 @@ fn the_full_file_is_good_for_a_check_and_waits_for_its_features() {
             "feeds.office.file",
         ]
     );
-    // A listener for TLS never comes up as plain HTTP.
+    // A listener for TLS never comes up without its certificate.
     let refused = load(&contract("full.yaml"), &Overrides::default(), &world()).expect_err("TLS is not there");
-    assert!(refused.iter().any(|p| p.key == "listen.tls" && p.severity == Severity::Problem), "{}", lines(&refused));
+    let missing = |p: &&Problem| p.key == "listen.tls.certificate" && p.severity == Severity::Problem;
+    assert!(refused.iter().any(|p| missing(&p)), "{}", lines(&refused));
 }
 
 #[test]
@@ -285,10 +285,6 @@ fn an_upstream_is_needed_and_has_a_form() {
             "c.yaml:2:8: upstream.url: `app:8080` is not legal here: no scheme; write a URL",
         ),
         (
-            "upstream: { url: \"https://app/scim\" }",
-            "c.yaml:1:18: upstream.url: not yet in force: the app is called by plain HTTP only; write `http://`",
-        ),
-        (
             "upstream: { url: \"http://app/{tenant}/scim\" }",
             "c.yaml:1:18: listen.base_path: it is required, since the path of upstream.url holds `{tenant}`",
         ),
@@ -440,7 +436,7 @@ tenants: { defaults: { allow: { mode: enforce, cidrs: [192.0.2.0/24] } } }
     let keys: Vec<&str> = loaded.settings.not_in_force.iter().map(|n| n.key.as_str()).collect();
     assert_eq!(keys, ["listen.client_address.from", "tenants.defaults.allow"]);
     assert!(loaded.warnings.is_empty(), "{}", lines(&loaded.warnings));
-    assert!(serve("upstream: { url: \"http://a/s\", tls: { ca: Cargo.toml } }").is_err());
+    assert!(serve("upstream: { url: \"https://a/s\", tls: { ca: Cargo.toml } }").is_err());
 }
 
 #[test]
@@ -530,5 +526,98 @@ proptest! {
         prop_assert_eq!(open, close.len());
         let _ = serve(&format!("{key}{value}{close}"));
         let _ = serve(&format!("{key}\"{}\"{close}", value.replace('"', "")));
+    }
+}
+
+/// A folder with a certificate (`tls.crt`, `tls.key`), a key that is not its (`other.key`), and what is no PEM
+/// (`empty.pem`, `broken.pem`).
+struct Pems(PathBuf);
+
+impl Pems {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("scimshim-config-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let made = rcgen::generate_simple_self_signed(["scim.example.com".to_owned()]).expect("a certificate");
+        let other = rcgen::KeyPair::generate().expect("a key");
+        for (file, text) in [
+            ("tls.crt", made.cert.pem()),
+            ("tls.key", made.signing_key.serialize_pem()),
+            ("other.key", other.serialize_pem()),
+            ("empty.pem", String::new()),
+            ("broken.pem", "-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n".to_owned()),
+        ] {
+            std::fs::write(folder.join(file), text).expect("a file");
+        }
+        Self(folder)
+    }
+
+    /// What is said of `text`, in which `@` is the folder.
+    fn said(&self, text: &str) -> String {
+        said(&text.replace('@', &self.0.display().to_string())).replace(&*self.0.display().to_string(), "@")
+    }
+}
+
+impl Drop for Pems {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn certificates_and_keys_are_looked_into() {
+    let pems = Pems::new("looked-into");
+    for (text, wanted) in [
+        ("listen: { tls: { certificate: @/tls.crt, private_key: @/tls.key, client_ca: @/tls.crt } }", ""),
+        (
+            "listen: { tls: { certificate: @/tls.crt, private_key: @/other.key } }",
+            "listen.tls.private_key: @/other.key is not the key of @/tls.crt; write the certificate and the key that were made together",
+        ),
+        (
+            "listen: { tls: { certificate: @/tls.key, private_key: @/tls.key } }",
+            "listen.tls.certificate: @/tls.key: it holds no certificate; write the chain in PEM",
+        ),
+        (
+            "listen: { tls: { certificate: @/broken.pem, private_key: @/tls.key } }",
+            "listen.tls.certificate: @/broken.pem: what stands in a PEM section is not base64; ",
+        ),
+        (
+            "listen: { tls: { certificate: @/tls.crt, private_key: @/tls.crt } }",
+            "listen.tls.private_key: @/tls.crt: it holds no key that can be read; write an RSA, ECDSA or Ed25519 key in PEM",
+        ),
+        (
+            "listen: { tls: { certificate: @/tls.crt, private_key: @/tls.key, client_ca: @/empty.pem } }",
+            "listen.tls.client_ca: @/empty.pem: it holds no certificate; write the CA's certificates in PEM",
+        ),
+        (
+            "listen: { tls: { certificate: @/none.pem, private_key: @/other.key } }",
+            "warning: listen.tls.certificate: @/none.pem cannot be read: no such file; put the file there",
+        ),
+    ] {
+        let said = pems.said(text);
+        assert_eq!(said.is_empty(), wanted.is_empty(), "{text}: {said}");
+        assert!(said.contains(wanted) && said.lines().count() <= 1, "{text}\nwanted {wanted}\nsaid   {said}");
+        assert!(wanted.is_empty() || said.starts_with("c.yaml:2:"), "{said}");
+    }
+}
+
+#[test]
+fn what_is_shown_to_the_app_is_looked_into() {
+    let pems = Pems::new("upstream");
+    for (text, wanted) in [
+        ("{ ca: @/tls.crt, client_certificate: @/tls.crt, client_private_key: @/tls.key }", ""),
+        ("{ ca: @/empty.pem }", "upstream.tls.ca: @/empty.pem: it holds no certificate; "),
+        (
+            "{ client_certificate: @/tls.crt, client_private_key: @/other.key }",
+            "upstream.tls.client_private_key: @/other.key is not the key of @/tls.crt; ",
+        ),
+    ] {
+        let whole = |text: &str| lines(&read(text, Purpose::Check, &Overrides::default()).1);
+        let yaml = |scheme| format!("upstream: {{ url: \"{scheme}://app/scim\", tls: {text} }}");
+        let path = pems.0.display().to_string();
+        let secure = whole(&yaml("https").replace('@', &path)).replace(&path, "@");
+        assert_eq!(secure.is_empty(), wanted.is_empty(), "{text}: {secure}");
+        assert!(secure.contains(wanted), "{text}\nwanted {wanted}\nsaid   {secure}");
+        let plain = whole(&yaml("http").replace('@', &path));
+        assert!(plain.contains("warning: upstream.tls: it has no effect"), "{plain}");
     }
 }

@@ -5,7 +5,7 @@
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::Scheme};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -129,7 +129,8 @@ impl Admin {
     async fn knock(&self) -> bool {
         let Some(host) = self.app.host() else { return false };
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        let port = self.app.port_u16().unwrap_or(80);
+        let usual = if self.app.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+        let port = self.app.port_u16().unwrap_or(usual);
         matches!(time::timeout(KNOCK, TcpStream::connect((host, port))).await, Ok(Ok(_)))
     }
 }

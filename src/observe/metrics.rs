@@ -185,6 +185,12 @@ const TENANT_OVERFLOW: Metric = metric(
     &[],
     "Dynamic tenants that got the label _other because metrics.max_tenants was reached.",
 );
+const TLS_RELOAD_SUCCESS: Metric = metric(
+    "scimshim_tls_reload_success",
+    "gauge",
+    &["side"],
+    "1 if the last reading of the certificates and keys of `listen.tls` (listen) or `upstream.tls` (upstream) succeeded; 0 while older ones stay in force; absent where no TLS is configured.",
+);
 const TOKEN_EXPIRY: Metric = metric(
     "scimshim_token_expiry_timestamp_seconds",
     "gauge",
@@ -230,6 +236,7 @@ pub static TABLE: &[Metric] = &[
     REQUESTS,
     RETRIES,
     TENANT_OVERFLOW,
+    TLS_RELOAD_SUCCESS,
     TOKEN_EXPIRY,
     TOKEN_LAST_USED,
     UNREAD,
@@ -319,6 +326,8 @@ pub struct Metrics {
     pub store_fallbacks: IntCounter,
     /// Dynamic tenants that got the label _other because metrics.
     pub tenant_overflow: IntCounter,
+    /// 1 if the last reading of certificates and keys succeeded.
+    pub tls_reload_success: IntGaugeVec,
     /// When a token expires, Unix time.
     pub token_expiry: IntGaugeVec,
     /// When a token was last accepted, Unix time.
@@ -365,6 +374,7 @@ impl Metrics {
             store_available: gauges(&registry, &STORE_AVAILABLE)?.with_label_values(&[] as &[&str]),
             store_fallbacks: counters(&registry, &STORE_FALLBACKS)?.with_label_values(&[] as &[&str]),
             tenant_overflow: counters(&registry, &TENANT_OVERFLOW)?.with_label_values(&[] as &[&str]),
+            tls_reload_success: gauges(&registry, &TLS_RELOAD_SUCCESS)?,
             token_expiry: gauges(&registry, &TOKEN_EXPIRY)?,
             token_last_used: gauges(&registry, &TOKEN_LAST_USED)?,
             registry,

@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     future::{Future, poll_fn},
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::pin,
     sync::Arc,
     time::Duration,
@@ -15,20 +15,26 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
+use rustls::ServerConfig;
 use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     select,
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{self, Instant},
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Proxy,
-    life::Phase,
+    Proxy, announce,
+    life::{Life, Phase},
     wire::{Open, Traffic, Wire},
 };
-use crate::observe::files::Shortage;
+use crate::{
+    observe::files::Shortage,
+    tls::{Live, Stream},
+};
 
 /// Streams of one HTTP/2 connection at once; what IdPs open is below ten. With the piece of an answer that each may
 /// leave untaken this bounds what a connection costs.
@@ -54,17 +60,80 @@ const QUIET: Duration = Duration::from_millis(300);
 /// What was cut off gets this long to say so.
 const FAREWELL: Duration = Duration::from_millis(500);
 
+/// At the end of a drain: what a connection that is still being established gets. Three round trips of a slow way; its
+/// first request may be right behind them.
+const LAST_CALL: Duration = Duration::from_secs(1);
+
+/// After a failed handshake: how long, and for how many bytes, the client is listened to, so that it reads the alert
+/// before it meets a reset.
+const PARTING: Duration = Duration::from_secs(1);
+const PARTING_BYTES: usize = 64 << 10;
+
+/// Every way in which a connection ends before a request, so that all are exported as zero.
+const REASONS: [&str; 4] = ["proxy_protocol", "proxy_protocol_slow", "tls", "tls_slow"];
+
+/// What was established about a connection before its first request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Connection {
+    /// The other end of the socket, IPv4-mapped addresses as IPv4.
+    pub(crate) socket_peer: SocketAddr,
+    /// What the PROXY protocol said.
+    pub(crate) announced: Announced,
+    /// Whether the caller speaks TLS to us.
+    pub(crate) tls: bool,
+}
+
+/// Who is at the other end of a connection, by the word of a trusted proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Announced {
+    /// Who is at the other end of the socket: there is no word of a proxy, or it speaks for itself.
+    Direct,
+    /// Somebody else, IPv4-mapped addresses as IPv4.
+    Proxied(SocketAddr),
+    /// Somebody else, and the proxy does not know who.
+    Unknown,
+}
+
+impl Connection {
+    /// The address from which the connection was made, as far as it is known; headers are not looked at.
+    pub(crate) fn caller(&self) -> Option<IpAddr> {
+        match self.announced {
+            Announced::Direct => Some(self.socket_peer.ip()),
+            Announced::Proxied(address) => Some(address.ip()),
+            Announced::Unknown => None,
+        }
+    }
+}
+
+impl Announced {
+    pub(crate) fn proxied(address: SocketAddr) -> Self {
+        Self::Proxied(canonical(address))
+    }
+}
+
+/// One spelling for each address, so that ranges mean one thing.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
 /// Serves until `shutdown`; then takes what still comes for a while, and waits until everything that came has been
 /// answered, in all up to `limits.drain`.
-pub(crate) async fn serve(listener: TcpListener, proxy: Arc<Proxy>, shutdown: impl Future<Output = ()>) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    proxy: Arc<Proxy>,
+    tls: Option<Live<ServerConfig>>,
+    shutdown: impl Future<Output = ()>,
+) {
     let limits = proxy.settings.listen.limits.clone();
+    for reason in REASONS {
+        proxy.metrics.connections_refused.with_label_values(&[reason]);
+    }
     let mut shutdown = pin!(shutdown);
     let mut door = Door {
         slots: Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS))),
-        builder: builder(limits.header),
         open: TaskTracker::new(),
         shortage: Shortage::default(),
-        proxy,
+        hall: Arc::new(Hall { builder: builder(limits.header), proxy, tls }),
     };
     loop {
         select! {
@@ -76,7 +145,7 @@ pub(crate) async fn serve(listener: TcpListener, proxy: Arc<Proxy>, shutdown: im
         }
     }
     let began = Instant::now();
-    let life = Arc::clone(&door.proxy.life);
+    let life = Arc::clone(&door.hall.proxy.life);
     life.enter(Phase::Leaving);
     tracing::info!(open = door.open.len(), "draining");
     let mut grace = pin!(time::sleep(GRACE.min(limits.drain / 2)));
@@ -105,66 +174,27 @@ pub(crate) async fn serve(listener: TcpListener, proxy: Arc<Proxy>, shutdown: im
     }
 }
 
-/// What every connection goes through.
+/// Where connections come in.
 struct Door {
-    proxy: Arc<Proxy>,
+    hall: Arc<Hall>,
     slots: Arc<Semaphore>,
-    builder: auto::Builder<TokioExecutor>,
     open: TaskTracker,
     shortage: Shortage,
 }
 
 impl Door {
+    /// Gives a connection to a task of its own, which holds the slot to the end.
     fn take(&self, slot: Option<OwnedSemaphorePermit>, stream: TcpStream, peer: SocketAddr) {
-        let proxy = Arc::clone(&self.proxy);
-        let traffic = Arc::new(Traffic::default());
+        let hall = Arc::clone(&self.hall);
         let _ = stream.set_nodelay(true);
-        let wire = Wire::new(stream, Arc::clone(&proxy), Arc::clone(&traffic));
-        let service = service_fn({
-            let (proxy, traffic) = (Arc::clone(&proxy), Arc::clone(&traffic));
-            move |request| {
-                let exchange = Arc::clone(&proxy).handle(peer, Open::new(&traffic), request);
-                async { Ok::<_, Infallible>(exchange.await) }
-            }
-        });
-        let connection = self.builder.serve_connection(TokioIo::new(wire), service).into_owned();
         self.open.spawn(async move {
-            let life = &proxy.life;
-            let mut phases = life.follow();
-            let mut connection = pin!(connection);
-            let mut told = false;
-            let mut run = poll_fn(|cx| {
-                let mut poll = connection.as_mut().poll(cx);
-                if poll.is_pending() && !told && traffic.is_http2() && life.phase() >= Phase::Leaving {
-                    told = true;
-                    connection.as_mut().graceful_shutdown();
-                    poll = connection.as_mut().poll(cx);
-                }
-                // hyper does not read again by itself when an answer is done, and the end is seen by reading.
-                if poll.is_pending() && !traffic.is_busy() && life.phase() >= Phase::Ending {
-                    poll = connection.as_mut().poll(cx);
-                }
-                poll
-            });
-            let mut stuck = pin!(traffic.until_stuck());
-            loop {
-                select! {
-                    ended = &mut run => {
-                        if let Err(error) = ended {
-                            tracing::debug!(error = &*error, "connection ended");
-                        }
-                        break;
-                    }
-                    () = &mut stuck => {
-                        tracing::debug!("connection ended: the client takes nothing of its answer");
-                        break;
-                    }
-                    changed = phases.changed() => {
-                        if changed.is_err() || life.phase() == Phase::Over {
-                            break;
-                        }
-                    }
-                }
+            let established = select! {
+                biased;
+                established = hall.establish(stream, canonical(peer)) => established,
+                () = last_call(&hall.proxy.life) => None,
+            };
+            if let Some((stream, connection)) = established {
+                hall.converse(stream, connection).await;
             }
             drop(slot);
         });
@@ -182,6 +212,135 @@ impl Door {
             }
         }
     }
+}
+
+/// What every connection goes through.
+struct Hall {
+    proxy: Arc<Proxy>,
+    builder: auto::Builder<TokioExecutor>,
+    tls: Option<Live<ServerConfig>>,
+}
+
+impl Hall {
+    /// What comes before HTTP: the PROXY header, then TLS, each in its own time.
+    async fn establish(&self, mut stream: TcpStream, socket_peer: SocketAddr) -> Option<(Stream, Connection)> {
+        let patience = self.proxy.settings.listen.limits.header_timeout;
+        let mut announced = Announced::Direct;
+        if self.announces(socket_peer.ip()) {
+            announced = match time::timeout(patience, announce::read(&mut stream)).await {
+                Ok(Ok(announced)) => announced,
+                Ok(Err(why)) => {
+                    let probe = matches!(why, announce::Missing::Silent);
+                    return self.refuse("proxy_protocol", socket_peer, probe, &why.to_string());
+                }
+                Err(_) => return self.refuse("proxy_protocol_slow", socket_peer, false, "no PROXY header in time"),
+            };
+        }
+        let connection = Connection { socket_peer, announced, tls: self.tls.is_some() };
+        let Some(tls) = &self.tls else { return Some((Stream::Plain(stream), connection)) };
+        // What only connects is no client of TLS, so it is none that failed.
+        let handshake = async {
+            let silent = !stream.peek(&mut [0]).await.is_ok_and(|seen| seen > 0);
+            (silent, TlsAcceptor::from(tls.get()).accept(stream).into_fallible().await)
+        };
+        match time::timeout(patience, handshake).await {
+            Ok((_, Ok(stream))) => Some((Stream::Tls(Box::new(stream.into())), connection)),
+            Ok((silent, Err((error, stream)))) => {
+                part(stream).await;
+                self.refuse("tls", socket_peer, silent, &error.to_string())
+            }
+            Err(_) => self.refuse("tls_slow", socket_peer, false, "no TLS handshake in time"),
+        }
+    }
+
+    /// Whether connections from there must begin with a PROXY header.
+    fn announces(&self, peer: IpAddr) -> bool {
+        let listen = &self.proxy.settings.listen;
+        listen.proxy_protocol && listen.client_address.trusted_proxies.iter().any(|range| range.contains(&peer))
+    }
+
+    /// Counts a connection that ends before a request; not a `probe`, which wanted nothing and was refused nothing. No
+    /// warning: who scans ports must not fill the log.
+    fn refuse<T>(&self, reason: &'static str, peer: SocketAddr, probe: bool, why: &str) -> Option<T> {
+        if !probe {
+            self.proxy.metrics.connections_refused.with_label_values(&[reason]).inc();
+        }
+        tracing::debug!(reason, %peer, probe, why, "connection ended before a request");
+        None
+    }
+
+    /// HTTP, to the end of the connection.
+    async fn converse(&self, stream: Stream, connection: Connection) {
+        let proxy = &self.proxy;
+        let traffic = Arc::new(Traffic::default());
+        let wire = Wire::new(stream, Arc::clone(proxy), Arc::clone(&traffic));
+        let service = service_fn(|request| {
+            let exchange = Arc::clone(proxy).handle(connection, Open::new(&traffic), request);
+            async { Ok::<_, Infallible>(exchange.await) }
+        });
+        let life = &proxy.life;
+        let mut phases = life.follow();
+        let mut http = pin!(self.builder.serve_connection(TokioIo::new(wire), service));
+        let mut told = false;
+        let mut run = poll_fn(|cx| {
+            let mut poll = http.as_mut().poll(cx);
+            if poll.is_pending() && !told && traffic.is_http2() && life.phase() >= Phase::Leaving {
+                told = true;
+                http.as_mut().graceful_shutdown();
+                poll = http.as_mut().poll(cx);
+            }
+            // hyper does not read again by itself when an answer is done, and the end is seen by reading.
+            if poll.is_pending() && !traffic.is_busy() && life.phase() >= Phase::Ending {
+                poll = http.as_mut().poll(cx);
+            }
+            poll
+        });
+        let mut stuck = pin!(traffic.until_stuck());
+        loop {
+            select! {
+                ended = &mut run => {
+                    if let Err(error) = ended {
+                        tracing::debug!(error = &*error, "connection ended");
+                    }
+                    break;
+                }
+                () = &mut stuck => {
+                    tracing::debug!("connection ended: the client takes nothing of its answer");
+                    break;
+                }
+                changed = phases.changed() => {
+                    if changed.is_err() || life.phase() == Phase::Over {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Waits until a connection that is still being established has had its time.
+async fn last_call(life: &Life) {
+    let mut phases = life.follow();
+    if phases.wait_for(|phase| *phase >= Phase::Ending).await.is_ok() {
+        let _ = time::timeout(LAST_CALL, phases.wait_for(|phase| *phase >= Phase::Over)).await;
+    }
+}
+
+/// Closes what is no connection, without a reset that would overtake what was said.
+async fn part(mut stream: TcpStream) {
+    let listen = async {
+        stream.shutdown().await?;
+        let mut left = PARTING_BYTES;
+        let mut scrap = [0; 4096];
+        loop {
+            let read = stream.read(&mut scrap).await?;
+            if read == 0 || read > left {
+                return Ok::<_, io::Error>(());
+            }
+            left -= read;
+        }
+    };
+    let _ = time::timeout(PARTING, listen).await;
 }
 
 fn builder(head: usize) -> auto::Builder<TokioExecutor> {

@@ -5,6 +5,7 @@
 //! bounds (time, size, number) belong to the steps that can name them in their answer.
 
 mod accept;
+mod announce;
 mod body;
 mod exchange;
 mod framing;
@@ -21,7 +22,6 @@ mod wire;
 
 use std::{
     future::{Future, poll_fn},
-    net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::Arc,
@@ -34,6 +34,7 @@ use hyper::body::Incoming;
 
 pub use self::serve::{Shim, bind, serve_blocking};
 use self::{
+    accept::Connection,
     body::{Flow, Inbound, Payload, Reply, Times},
     exchange::Exchange,
     headers::Ids,
@@ -69,13 +70,18 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     /// One exchange, to its answer. Whatever happens, there is one.
-    async fn handle(self: Arc<Self>, peer: SocketAddr, open: Open, request: Request<Incoming>) -> Response<Reply> {
+    async fn handle(
+        self: Arc<Self>,
+        connection: Connection,
+        open: Open,
+        request: Request<Incoming>,
+    ) -> Response<Reply> {
         let (parts, body) = request.into_parts();
         let (method, version) = (parts.method.clone(), parts.version);
         let mut inbound = Inbound::new(body, &parts.headers);
         let id = self.ids.of(&parts.headers);
         let mut exchange = Exchange::new(&self.metrics, &self.life, id, &method, &parts.headers);
-        let outcome = caught(self.exchange(peer, parts, &mut inbound, &mut exchange)).await;
+        let outcome = caught(self.exchange(connection, parts, &mut inbound, &mut exchange)).await;
         let mut last = self.life.phase() != Phase::Serving;
         let (mut head, flow) = outcome.unwrap_or(Err(Refusal::Internal)).unwrap_or_else(|refusal| {
             exchange.refused(&refusal);
@@ -102,7 +108,7 @@ impl Proxy {
     /// The way.
     async fn exchange(
         &self,
-        peer: SocketAddr,
+        connection: Connection,
         mut parts: request::Parts,
         body: &mut Inbound,
         exchange: &mut Exchange,
@@ -112,7 +118,7 @@ impl Proxy {
         bounded(&parts, limits.header.max(accept::SMALLEST_HEAD))?;
         supported(&parts)?;
         let uri = std::mem::take(&mut parts.uri);
-        let caller = self.gate.caller(Some(peer.ip()), false, &parts.headers);
+        let caller = self.gate.caller(connection.caller(), connection.tls, &parts.headers);
         let host = headers::host(uri.authority(), &parts.headers);
         let way = route::find(&self.settings.listen, self.gate.resolver(), &self.guarded, uri.path_and_query())?;
         let Way::Scim { prefix, target } = way else {

@@ -50,6 +50,8 @@ pub(crate) enum Refusal {
     Slow(&'static str),
     #[error("the request body is larger than this gateway reads ({limit} bytes)")]
     TooLarge { limit: usize },
+    #[error("{0}; nothing of this request was given to the application")]
+    Untrusted(&'static str),
     #[error("{0} not supported on a SCIM endpoint")]
     Unsupported(&'static str),
     #[error("{0}; whether it did what was asked is unknown, read the resource before sending this again")]
@@ -129,7 +131,7 @@ impl Refusal {
             Self::Slow(_) => told(StatusCode::REQUEST_TIMEOUT, "slow", Level::WARN),
             Self::TooLarge { .. } => told(StatusCode::PAYLOAD_TOO_LARGE, "too_large", Level::WARN),
             Self::Unsupported(_) => told(StatusCode::NOT_IMPLEMENTED, "unsupported", Level::WARN),
-            Self::Upstream(_) => told(StatusCode::BAD_GATEWAY, "upstream", Level::ERROR),
+            Self::Untrusted(_) | Self::Upstream(_) => told(StatusCode::BAD_GATEWAY, "upstream", Level::ERROR),
         }
     }
 
@@ -217,6 +219,7 @@ mod tests {
             Refusal::Slow("body"),
             Refusal::TooLarge { limit: 1 },
             Refusal::Unsupported("upgrades are"),
+            Refusal::Untrusted("the certificate of the application was not accepted"),
             Refusal::Upstream("the application closed the connection"),
         ]
     }

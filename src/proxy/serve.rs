@@ -9,13 +9,22 @@ use std::{
 };
 
 use anyhow::Context;
+use rustls::ServerConfig;
 use tokio::{net::TcpListener, runtime, sync::watch, task};
 
-use super::{Proxy, accept, headers::Ids, life::Life, refusal::REASONS, route::Guarded, upstream::App};
+use super::{
+    Proxy, accept,
+    headers::Ids,
+    life::Life,
+    refusal::REASONS,
+    route::Guarded,
+    upstream::{App, Connector},
+};
 use crate::{
     config::{Settings, settings::Readiness},
     gate::Gate,
     observe::{Metrics, admin, files, log},
+    tls::Live,
 };
 
 /// A sidecar whose ports are bound and which does not serve yet.
@@ -23,25 +32,34 @@ use crate::{
 pub struct Shim {
     proxy: Arc<Proxy>,
     data: TcpListener,
+    tls: Option<Live<ServerConfig>>,
     admin: TcpListener,
 }
 
 /// Binds both ports, so that a port in use is an error before anything else happens.
 ///
 /// # Errors
-/// A port cannot be bound.
+/// A port cannot be bound, or a file for TLS cannot be used.
 pub async fn bind(mut settings: Settings) -> anyhow::Result<Shim> {
     let data = listen(settings.listen.address).await?;
     let admin = listen(settings.admin.address).await?;
     settings.listen.address = data.local_addr()?;
     settings.admin.address = admin.local_addr()?;
     let metrics = Arc::new(Metrics::new(&["default"], &REASONS)?);
-    let app = App::new(&settings.upstream, metrics.upstream_connections.clone());
+    let tls = match settings.listen.tls.clone() {
+        None => None,
+        Some(tls) => {
+            let good = metrics.tls_reload_success.with_label_values(&["listen"]);
+            Some(Live::new("listen.tls", tls.files(), good, move || tls.load()).context("listen.tls")?)
+        }
+    };
+    let connector = Connector::new(&settings.upstream, &metrics).context("upstream.tls")?;
+    let app = App::new(&settings.upstream, connector);
     let gate = Gate::new(&settings, &crate::feed::Feeds, &crate::gate::rate::Store, &metrics, None);
     let guarded = Guarded::new(&settings.listen, &settings.tenants.resolve, settings.upstream.url.path());
     let (ids, life) = (Ids::default(), Arc::<Life>::default());
     let proxy = Arc::new(Proxy { settings, metrics, gate, guarded, app, ids, life });
-    Ok(Shim { proxy, data, admin })
+    Ok(Shim { proxy, data, tls, admin })
 }
 
 impl Shim {
@@ -66,7 +84,7 @@ impl Shim {
     /// # Errors
     /// None today; what cannot be served any more would be one.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { proxy, data, admin } = self;
+        let Self { proxy, data, tls, admin } = self;
         announce(&proxy.settings);
         let (drain, draining) = watch::channel(false);
         let operators = admin::Admin {
@@ -81,7 +99,7 @@ impl Shim {
             shutdown.await;
             drain.send_replace(true);
         };
-        accept::serve(data, Arc::clone(&proxy), shutdown).await;
+        accept::serve(data, Arc::clone(&proxy), tls, shutdown).await;
         operators.abort();
         tracing::info!("stopped");
         Ok(())
@@ -158,6 +176,7 @@ fn announce(settings: &Settings) {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         listen = %listen.address,
+        tls = listen.tls.is_some(),
         base_path = listen.base_path,
         admin = %admin.address,
         upstream = %upstream.url,

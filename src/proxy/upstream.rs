@@ -7,6 +7,9 @@
 //! of hyper's pool is of the first kind: it repeats only what its connection had not begun to write. A client that leaves
 //! takes its request with it: a held write that went out later could overtake what the IdP sends next.
 //!
+//! Over TLS a connection that is refused or lost in the handshake may be an app that restarts, and is held like any. A
+//! handshake that both sides finished with "no" stays so until somebody mends it, and is answered at once.
+//!
 //! An app may answer before it has read a body, a 401 above all, and close. The rest of the body then goes nowhere, and
 //! the answer is what counts: see [`Socket`].
 
@@ -36,11 +39,18 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
 };
 use prometheus::IntGauge;
+use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{net::TcpStream, time};
+use tokio_rustls::TlsConnector;
 use tower::Service;
 
 use super::{body::Payload, exchange::Exchange, refusal::Refusal};
-use crate::{config::settings, gate::Tenant};
+use crate::{
+    config::settings,
+    gate::Tenant,
+    observe::Metrics,
+    tls::{self, Live, Stream},
+};
 
 /// Between attempts while the app refuses connections: soon enough that a quick restart costs little, and not so often
 /// that 256 held requests keep a starting app from starting.
@@ -83,17 +93,15 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(settings: &settings::Upstream, connections: IntGauge) -> Self {
-        let mut tcp = HttpConnector::new();
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(settings.connect_timeout));
+    pub(crate) fn new(settings: &settings::Upstream, connector: Connector) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(settings.pool)
             .pool_idle_timeout(POOL_IDLE)
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
-            .http2_only(settings.http2)
-            .build(Connector { tcp, open: connections });
+            // Inside TLS the two sides agree (RFC 7301).
+            .http2_only(settings.http2 && !settings.url.is_tls())
+            .build(connector);
         Self { client, hold: settings.hold, retries: settings.retries, content_type: settings.content_type.clone() }
     }
 
@@ -147,6 +155,15 @@ impl App {
                 return Err(refusal);
             }
             tracing::debug!(error = &failure as &dyn Error, "attempt failed");
+            if failure.is_connect()
+                && let Some(why) = disagreement(&failure)
+            {
+                tracing::error!(
+                    error = &failure as &dyn Error,
+                    "{why}; compare `upstream.url` and `upstream.tls` with the app's certificate, and mend one of them"
+                );
+                return Err(Refusal::Untrusted(why));
+            }
             if let Some(refusal) = unsent(&failure).filter(|_| outgoing.payload.is_untouched()) {
                 if waiting.is_none() {
                     let Ok(slot) = outgoing.tenant.held().try_acquire() else { return Err(refusal) };
@@ -195,6 +212,41 @@ fn is_declined(failure: &(dyn Error + 'static)) -> bool {
     })
 }
 
+/// On what a TLS handshake with the app failed, where trying again mends nothing.
+fn disagreement(failure: &(dyn Error + 'static)) -> Option<&'static str> {
+    use rustls::{AlertDescription as Alert, Error as Tls};
+    let error: &io::Error = find(failure)?;
+    match error.get_ref()?.downcast_ref()? {
+        Tls::InvalidCertificate(_) | Tls::NoCertificatesPresented => {
+            Some("the application's TLS certificate was not accepted by the provisioning gateway")
+        }
+        Tls::AlertReceived(
+            Alert::AccessDenied
+            | Alert::BadCertificate
+            | Alert::CertificateExpired
+            | Alert::CertificateRequired
+            | Alert::CertificateRevoked
+            | Alert::CertificateUnknown
+            | Alert::DecryptError
+            | Alert::NoCertificate
+            | Alert::UnknownCA
+            | Alert::UnsupportedCertificate,
+        ) => Some("the application did not accept the TLS certificate of the provisioning gateway, or got none"),
+        Tls::InvalidMessage(_) => Some("the application does not speak TLS"),
+        Tls::PeerIncompatible(_)
+        | Tls::NoApplicationProtocol
+        | Tls::AlertReceived(
+            Alert::HandshakeFailure
+            | Alert::InsufficientSecurity
+            | Alert::NoApplicationProtocol
+            | Alert::ProtocolVersion
+            | Alert::UnrecognisedName,
+        ) => Some("the application and the provisioning gateway do not agree on how to speak TLS"),
+        // Also what an app says that has not started to its end.
+        _ => None,
+    }
+}
+
 /// Whether it is this process or its host that cannot connect, whatever the app does.
 fn is_exhausted(failure: &(dyn Error + 'static)) -> bool {
     // ENFILE and EMFILE, which have no kind; the numbers are the same on all Unixes.
@@ -218,6 +270,10 @@ fn is_premature(answer: &Response<Incoming>) -> bool {
 
 /// What went wrong, in words that name no address.
 fn cause(failure: &Failure) -> &'static str {
+    // In TLS 1.3 the app judges our certificate when we have begun to speak already.
+    if let Some(why) = disagreement(failure) {
+        return why;
+    }
     match failure.source().and_then(|cause| cause.downcast_ref::<hyper::Error>()) {
         Some(error) if error.is_parse() => "the application gave an answer that is not HTTP",
         Some(error) if error.is_incomplete_message() => "the application closed the connection without an answer",
@@ -225,11 +281,44 @@ fn cause(failure: &Failure) -> &'static str {
     }
 }
 
-/// TCP to the app, counted.
+/// TCP to the app, with TLS where its URL says `https`, counted.
 #[derive(Debug, Clone)]
-struct Connector {
+pub(crate) struct Connector {
     tcp: HttpConnector,
+    tls: Option<Arc<Live<ClientConfig>>>,
+    patience: Duration,
     open: IntGauge,
+}
+
+impl Connector {
+    /// For the app of `settings`.
+    ///
+    /// # Errors
+    /// It is called by TLS, and a file for that cannot be used.
+    pub(crate) fn new(settings: &settings::Upstream, metrics: &Metrics) -> Result<Self, tls::Unusable> {
+        let patience = settings.connect_timeout;
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(patience));
+        tcp.enforce_http(false);
+        let mut tls = None;
+        if settings.url.is_tls() {
+            let (files, http2) = (settings.tls.clone(), settings.http2);
+            let good = metrics.tls_reload_success.with_label_values(&["upstream"]);
+            let live = Live::new("upstream.tls", files.files(), good, move || files.load(http2))?;
+            tls = Some(Arc::new(live));
+        }
+        Ok(Self { tcp, tls, patience, open: metrics.upstream_connections.clone() })
+    }
+}
+
+/// A TLS connection to the host that `uri` names, and to no other.
+async fn secure(tcp: TcpStream, uri: &Uri, config: Arc<ClientConfig>) -> io::Result<Stream> {
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let name =
+        ServerName::try_from(host.to_owned()).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    let stream = TlsConnector::from(config).connect(name, tcp).await?;
+    Ok(Stream::Tls(Box::new(stream.into())))
 }
 
 impl Service<Uri> for Connector {
@@ -242,12 +331,17 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting = self.tcp.call(uri);
-        let open = self.open.clone();
+        let connecting = self.tcp.call(uri.clone());
+        let tls = self.tls.as_ref().map(|tls| tls.get());
+        let (patience, open) = (self.patience, self.open.clone());
         Box::pin(async move {
-            let io = connecting.await?;
+            let tcp = connecting.await?.into_inner();
+            let stream = match tls {
+                None => Stream::Plain(tcp),
+                Some(config) => time::timeout(patience, secure(tcp, &uri, config)).await??,
+            };
             open.inc();
-            Ok(Socket { io, open, severed: Severed::default() })
+            Ok(Socket { io: TokioIo::new(stream), open, severed: Severed::default() })
         })
     }
 }
@@ -255,8 +349,8 @@ impl Service<Uri> for Connector {
 /// A connection to the app. Where the app takes no more, writes go nowhere instead of failing: hyper would give the
 /// connection up at once and with it an answer that has come already. If none has, reading says so.
 #[derive(Debug)]
-struct Socket {
-    io: TokioIo<TcpStream>,
+pub(crate) struct Socket {
+    io: TokioIo<Stream>,
     open: IntGauge,
     severed: Severed,
 }
@@ -272,7 +366,7 @@ impl Severed {
 }
 
 impl Socket {
-    fn written(&self, done: Poll<io::Result<usize>>, length: usize) -> Poll<io::Result<usize>> {
+    fn written<T>(&self, done: Poll<io::Result<T>>, length: T) -> Poll<io::Result<T>> {
         match done {
             Poll::Ready(Err(error))
                 if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) =>
@@ -293,7 +387,9 @@ impl Drop for Socket {
 
 impl Connection for Socket {
     fn connected(&self) -> Connected {
-        self.io.connected().extra(self.severed.clone())
+        let stream = self.io.inner();
+        let connected = stream.tcp().connected().extra(self.severed.clone());
+        if stream.alpn() == Some(tls::H2) { connected.negotiated_h2() } else { connected }
     }
 }
 
@@ -310,7 +406,9 @@ impl Write for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        // TLS keeps what the socket did not take, and fails here.
+        let done = Pin::new(&mut self.io).poll_flush(cx);
+        self.written(done, ())
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

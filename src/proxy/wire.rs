@@ -20,12 +20,12 @@ use bytes::{Buf, Bytes};
 use http::{HeaderMap, Method, StatusCode};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     sync::Notify,
     time::{Instant, Sleep, sleep_until},
 };
 
 use super::{Proxy, exchange::Exchange, framing::Framing, life::Phase, refusal::Refusal};
+use crate::tls::Stream;
 
 /// After an answer to a head that was not read to its end: how long, and for how many bytes, the client is listened to
 /// so that it reads the answer before it meets a reset (RFC 9112 9.6).
@@ -97,7 +97,7 @@ impl Drop for Open {
 /// A client's connection.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    stream: TcpStream,
+    stream: Stream,
     proxy: Arc<Proxy>,
     traffic: Arc<Traffic>,
     /// `Traffic::ever` when the state was last looked at: an exchange may come and go between two reads.
@@ -150,7 +150,7 @@ enum Closing {
 }
 
 impl Wire {
-    pub(crate) fn new(stream: TcpStream, proxy: Arc<Proxy>, traffic: Arc<Traffic>) -> Self {
+    pub(crate) fn new(stream: Stream, proxy: Arc<Proxy>, traffic: Arc<Traffic>) -> Self {
         let timer = Box::pin(sleep_until(Instant::now() + proxy.settings.listen.limits.header_timeout));
         Self {
             stream,
@@ -358,7 +358,9 @@ impl AsyncWrite for Wire {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_last_words(cx))?;
-        Pin::new(&mut self.stream).poll_flush(cx)
+        // TLS has taken what the socket has not.
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.progress(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -368,7 +370,9 @@ impl AsyncWrite for Wire {
             this.closing = Closing::Lingering(LINGER_BYTES);
             this.timer.as_mut().reset(Instant::now() + LINGER);
         }
-        ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+        // The end of TLS is a message too, and has to wait for room like any other.
+        let shut = Pin::new(&mut this.stream).poll_shutdown(cx);
+        ready!(this.progress(cx, shut))?;
         while let Closing::Lingering(room) = this.closing {
             let mut scrap = [0; 4096];
             let mut buf = ReadBuf::new(&mut scrap);
