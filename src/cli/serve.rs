@@ -10,7 +10,7 @@ use std::{
 use super::Usage;
 use crate::{
     config::{self, Overrides, Problem, Settings, Severity, World},
-    proxy,
+    proxy::{self, Origin},
 };
 
 /// What `scimshim serve` takes.
@@ -54,7 +54,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
         admin: said(&args.admin),
         threads: said(&args.threads),
     };
-    let loaded = match args.config.as_deref().filter(|path| !path.as_os_str().is_empty()) {
+    let path = args.config.as_deref().filter(|path| !path.as_os_str().is_empty());
+    let origin = path.map(|path| Origin { path: path.to_owned(), overrides: overrides.clone() });
+    let loaded = match path {
         // A file that cannot be read is named, and a URL may hold a password.
         Some(path) if path.to_string_lossy().contains("://") => {
             return Err(Usage("the configuration is a file; give the app's URL with --upstream".into()).into());
@@ -68,7 +70,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
     match loaded {
         Ok(loaded) => {
             loaded.warnings.iter().for_each(tell);
-            proxy::serve_blocking(loaded.settings)?;
+            proxy::serve_blocking(loaded.settings, origin)?;
             Ok(0)
         }
         Err(problems) => Err(unusable(&problems)),

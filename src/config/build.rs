@@ -51,7 +51,7 @@ pub(crate) fn build(
     world: &World<'_>,
     problems: &mut Problems,
 ) -> Option<Settings> {
-    let mut build = Build { file, doc, base, world, problems };
+    let mut build = Build { file, doc, base, world, problems, files: Vec::new() };
     let base_path = build.app();
     build.ports();
     build.limits();
@@ -63,6 +63,7 @@ pub(crate) fn build(
     build.feeds();
     build.rest();
     let not_in_force = build.not_in_force();
+    let files = build.files;
 
     let (listen, upstream, limits) = (&file.listen, &file.upstream, &file.listen.limits);
     Some(Settings {
@@ -114,6 +115,7 @@ pub(crate) fn build(
         retry_after: settings::RetryAfter { floor: file.retry_after.floor.0, ceiling: file.retry_after.ceiling.0 },
         threads: file.threads.get(),
         log: settings::Log { format: file.log.format, level: file.log.level.0.clone() },
+        files,
         not_in_force,
     })
 }
@@ -186,6 +188,8 @@ struct Build<'a> {
     base: &'a Path,
     world: &'a World<'a>,
     problems: &'a mut Problems,
+    /// What has been read so far.
+    files: Vec<PathBuf>,
 }
 
 impl Build<'_> {
@@ -244,6 +248,9 @@ impl Build<'_> {
     /// The secret, if it can be had here.
     fn secret(&mut self, path: &[&str], secret: Option<&Secret>) -> Option<SecretText> {
         let secret = secret?;
+        if let Secret::File(file) = secret {
+            self.files.push(self.base.join(file));
+        }
         match secret.read(self.base, self.world.env) {
             Ok(text) => Some(text),
             Err(error) => {
@@ -892,6 +899,7 @@ impl Build<'_> {
             let i = i.to_string();
             let at = [at, &["schemas", "files", &i]].concat();
             let file = self.base.join(file);
+            self.files.push(file.clone());
             match read_text(&file, MAX_SCHEMA_BYTES) {
                 Err(why) => self.add(
                     Grade::Missing,

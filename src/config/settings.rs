@@ -37,6 +37,8 @@ pub struct Settings {
     pub threads: usize,
     /// Log format and level.
     pub log: Log,
+    /// Files that were read beside the configuration: secrets, schemas. A change of one is a change of the settings.
+    pub files: Vec<PathBuf>,
     /// Configured keys whose feature this version does not enforce, as dotted paths with a sentence each.
     pub not_in_force: Vec<NotInForce>,
 }
@@ -116,7 +118,7 @@ pub struct Limits {
 }
 
 /// `admin`: the port for operators.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin {
     /// Address and port.
     pub address: SocketAddr,
@@ -134,7 +136,7 @@ pub enum Readiness {
 }
 
 /// `upstream`: the app.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
     /// Its SCIM base, `http://host:port/path`; may hold `{tenant}`.
     pub url: HttpUrl,
@@ -255,7 +257,7 @@ pub struct Feeds {
 }
 
 /// `rate_limit_store`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Store {
     /// In this process, so per replica.
     #[default]
@@ -279,7 +281,7 @@ pub struct RetryAfter {
 }
 
 /// `log`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
     /// JSON lines, or text for people; `None` decides by whether stderr is a terminal.
     pub format: Option<LogFormat>,

@@ -148,6 +148,12 @@ impl Gate {
         self.tenants.default()
     }
 
+    /// An app of any tenant, to see whether it is there.
+    pub fn anywhere(&self) -> &http::Uri {
+        let first = self.tenants().min_by_key(|tenant| (&*tenant.id == tenants::DEFAULT, Arc::clone(&tenant.id)));
+        &first.unwrap_or(self.tenants.default()).place.origin
+    }
+
     /// Whose connection this is.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //!
 //! Health and metrics answer everyone; there is nothing secret in them and probes carry no token.
 
-use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::{Duration, Instant}};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::Scheme};
@@ -17,6 +17,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Metrics, files::Shortage};
+use crate::feed::Feeds;
 
 /// What the admin port tells about.
 #[derive(Debug, Clone)]
@@ -25,11 +26,19 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     /// True from the first signal on.
     pub draining: watch::Receiver<bool>,
+    /// Ready only when each of them has been tried once, for some time.
+    pub feeds: Arc<Feeds>,
+    /// When that time began.
+    pub since: Instant,
     /// The app, to be knocked at.
     pub app: Uri,
     /// Whether an app that does not answer makes `/readyz` fail.
     pub app_required: bool,
 }
+
+/// How long the first tries of feeds may keep the shim unready: a mirror that hangs must not keep a pod from serving,
+/// and what is asked before a list is there is answered 503 where it is enforced.
+const FEEDS: Duration = Duration::from_secs(10);
 
 /// A probe that hangs must not hang the kubelet, whose default patience is one second.
 const KNOCK: Duration = Duration::from_millis(500);
@@ -111,11 +120,13 @@ impl Admin {
     async fn ready(&self, verbose: bool) -> Response<Full<Bytes>> {
         let draining = *self.draining.borrow();
         let app = if verbose || self.app_required { Some(self.knock().await) } else { None };
-        let ready = !draining && (!self.app_required || app == Some(true));
+        let tried = self.feeds.all_tried() || self.since.elapsed() >= FEEDS;
+        let ready = !draining && tried && (!self.app_required || app == Some(true));
         let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         let mut page = String::new();
         if verbose {
             page.push_str(if draining { "[-] drain: stopping\n" } else { "[+] drain: not draining\n" });
+            page.push_str(if tried { "[+] feeds: each has been tried\n" } else { "[-] feeds: first tries are under way\n" });
             page.push_str(match (app, self.app_required) {
                 (Some(true), _) => "[+] app: accepts connections\n",
                 (_, true) => "[-] app: accepts no connections\n",

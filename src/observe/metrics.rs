@@ -4,6 +4,8 @@
 //! Handles are looked up by label values without building strings; what is known beforehand is exported as zero, so
 //! that a rate over a fault that has not happened yet is 0 and not absent.
 
+use std::time::SystemTime;
+
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
@@ -247,6 +249,10 @@ pub static TABLE: &[Metric] = &[
 /// The tenant label of what was refused before a tenant was known.
 pub const NO_TENANT: &str = "_none";
 
+/// What is decided about addresses.
+const DECISIONS: [&str; 6] =
+    ["address_unknown", "feed_not_ready", "listed", "refused", "unlisted_valid_token", "would_refuse"];
+
 /// From a fast read to the 60 s after which Entra and Okta give up; 50 s is the default deadline.
 const DURATION: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 50.0, 60.0];
@@ -335,11 +341,11 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// A fresh registry with everything in [`TABLE`], and zeros for `tenants` times `reasons`.
+    /// A fresh registry with everything in [`TABLE`].
     ///
     /// # Errors
     /// A name stands twice in the table.
-    pub fn new(tenants: &[&str], reasons: &[&str]) -> prometheus::Result<Self> {
+    pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
         let metrics = Self {
             requests: counters(&registry, &REQUESTS)?,
@@ -382,8 +388,14 @@ impl Metrics {
         gauges(&metrics.registry, &BUILD_INFO)?.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         #[cfg(target_os = "linux")]
         metrics.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
-        metrics.zeros(tenants, reasons);
         Ok(metrics)
+    }
+
+    /// The settings in force were read just now.
+    pub fn reloaded(&self) {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.config_last_reload.set(i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+        self.config_reload_success.set(1);
     }
 
     /// The page that Prometheus reads.
@@ -394,10 +406,15 @@ impl Metrics {
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 
-    fn zeros(&self, tenants: &[&str], reasons: &[&str]) {
-        for tenant in tenants.iter().copied() {
+    /// Zeros for what is known of `tenants`, and for each of `reasons`.
+    pub fn zeros<'a>(&self, tenants: impl Iterator<Item = &'a str>, reasons: &[&str]) {
+        for tenant in tenants {
             self.in_flight.with_label_values(&[tenant]);
             self.held.with_label_values(&[tenant]);
+            self.rate_limit_waiting.with_label_values(&[tenant]);
+            for decision in DECISIONS {
+                self.allowlist_decisions.with_label_values(&[tenant, decision]);
+            }
             for when in ["answer", "waiting"] {
                 self.clients_left.with_label_values(&[tenant, when]);
             }
@@ -406,11 +423,12 @@ impl Metrics {
                     self.unread.with_label_values(&[tenant, direction, reason]);
                 }
             }
-        }
-        for tenant in tenants.iter().copied().chain([NO_TENANT]) {
             for reason in reasons {
                 self.refusals.with_label_values(&[tenant, reason]);
             }
+        }
+        for reason in reasons {
+            self.refusals.with_label_values(&[NO_TENANT, reason]);
         }
     }
 }
@@ -451,6 +469,12 @@ pub fn page() -> String {
 mod tests {
     use super::*;
 
+    fn zeroed() -> String {
+        let metrics = Metrics::new().unwrap();
+        metrics.zeros(["default"].into_iter(), &["outside"]);
+        metrics.text().unwrap()
+    }
+
     #[test]
     fn the_table_is_sorted_unique_and_explained() {
         let names: Vec<_> = TABLE.iter().map(|metric| metric.name.trim_end_matches("_total")).collect();
@@ -464,7 +488,7 @@ mod tests {
 
     #[test]
     fn nothing_is_exported_that_is_not_in_the_table() {
-        let text = Metrics::new(&["default"], &["outside"]).unwrap().text().unwrap();
+        let text = zeroed();
         for line in text.lines().filter(|line| line.starts_with("# TYPE ") && !line.contains(" process_")) {
             let mut words = line.split(' ').skip(2);
             let (name, kind) = (words.next().unwrap(), words.next().unwrap());
@@ -474,7 +498,7 @@ mod tests {
 
     #[test]
     fn what_is_known_is_exported_as_zero() {
-        let text = Metrics::new(&["default"], &["outside"]).unwrap().text().unwrap();
+        let text = zeroed();
         for line in [
             r#"scimshim_refusals_total{reason="outside",tenant="default"} 0"#,
             r#"scimshim_refusals_total{reason="outside",tenant="_none"} 0"#,

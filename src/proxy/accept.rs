@@ -124,7 +124,7 @@ pub(crate) async fn serve(
     tls: Option<Live<ServerConfig>>,
     shutdown: impl Future<Output = ()>,
 ) {
-    let limits = proxy.settings.listen.limits.clone();
+    let limits = proxy.running.load().settings.listen.limits.clone();
     for reason in REASONS {
         proxy.metrics.connections_refused.with_label_values(&[reason]);
     }
@@ -224,7 +224,7 @@ struct Hall {
 impl Hall {
     /// What comes before HTTP: the PROXY header, then TLS, each in its own time.
     async fn establish(&self, mut stream: TcpStream, socket_peer: SocketAddr) -> Option<(Stream, Connection)> {
-        let patience = self.proxy.settings.listen.limits.header_timeout;
+        let patience = self.proxy.running.load().settings.listen.limits.header_timeout;
         let mut announced = Announced::Direct;
         if self.announces(socket_peer.ip()) {
             announced = match time::timeout(patience, announce::read(&mut stream)).await {
@@ -255,7 +255,7 @@ impl Hall {
 
     /// Whether connections from there must begin with a PROXY header.
     fn announces(&self, peer: IpAddr) -> bool {
-        let listen = &self.proxy.settings.listen;
+        let listen = &self.proxy.running.load().settings.listen;
         listen.proxy_protocol && listen.client_address.trusted_proxies.iter().any(|range| range.contains(&peer))
     }
 

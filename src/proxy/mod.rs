@@ -14,8 +14,10 @@ mod life;
 mod normalize;
 mod redirect;
 mod refusal;
+mod reload;
 mod repair;
 mod route;
+mod running;
 mod serve;
 mod upstream;
 mod wire;
@@ -29,10 +31,14 @@ use std::{
     time::Instant,
 };
 
+use arc_swap::ArcSwap;
 use http::{HeaderValue, Method, Request, Response, Uri, Version, header, request, response, uri::Authority};
 use hyper::body::Incoming;
 
-pub use self::serve::{Shim, bind, serve_blocking};
+pub use self::{
+    reload::Origin,
+    serve::{Shim, bind, serve_blocking},
+};
 use self::{
     accept::Connection,
     body::{Flow, Inbound, Payload, Reply, Times},
@@ -41,14 +47,16 @@ use self::{
     life::{Life, Phase},
     refusal::Refusal,
     repair::Question,
-    route::{Guarded, Way},
-    upstream::{App, Outgoing},
+    route::Way,
+    running::Running,
+    upstream::Outgoing,
     wire::Open,
 };
 use crate::{
-    config::{Settings, settings::Listen},
+    config::settings::Listen,
+    feed::Feeds,
     gate::{
-        self, Caller, Gate, Tenant,
+        self, Caller, Tenant,
         rate::{self, Class, Turn},
         resolve::{Evidence, Prefix},
     },
@@ -59,11 +67,9 @@ use crate::{
 /// What all exchanges share.
 #[derive(Debug)]
 pub(crate) struct Proxy {
-    settings: Settings,
+    running: ArcSwap<Running>,
+    feeds: Arc<Feeds>,
     metrics: Arc<Metrics>,
-    gate: Gate,
-    guarded: Guarded,
-    app: App,
     ids: Ids,
     life: Arc<Life>,
 }
@@ -81,12 +87,13 @@ impl Proxy {
         let mut inbound = Inbound::new(body, &parts.headers);
         let id = self.ids.of(&parts.headers);
         let mut exchange = Exchange::new(&self.metrics, &self.life, id, &method, &parts.headers);
-        let outcome = caught(self.exchange(connection, parts, &mut inbound, &mut exchange)).await;
+        let running = self.running.load_full();
+        let outcome = caught(running.exchange(connection, parts, &mut inbound, &mut exchange)).await;
         let mut last = self.life.phase() != Phase::Serving;
         let (mut head, flow) = outcome.unwrap_or(Err(Refusal::Internal)).unwrap_or_else(|refusal| {
             exchange.refused(&refusal);
             last |= inbound.give_up(&open);
-            let (head, body) = refusal.answer(self.settings.retry_after).into_parts();
+            let (head, body) = refusal.answer(running.settings.retry_after).into_parts();
             (head, Flow::Whole(body))
         });
         // In HTTP/2 a stream ends by itself, and the connection is told in its own way.
@@ -95,16 +102,19 @@ impl Proxy {
         }
         head.headers.insert(headers::X_REQUEST_ID, exchange.id().clone());
         exchange.write_quota(&mut head.headers);
-        if self.settings.debug_headers {
+        if running.settings.debug_headers {
             exchange.write_fixes(&mut head.headers);
         }
         exchange.answered(head.status);
         let bodiless = repair::is_bodiless(&method, head.status);
-        let limits = &self.settings.listen.limits;
+        let limits = &running.settings.listen.limits;
         let times = Times { app: limits.deadline, client: limits.idle_timeout };
         Response::from_parts(head, Reply::new(flow, bodiless, times, exchange, open))
     }
 
+}
+
+impl Running {
     /// The way.
     async fn exchange(
         &self,

@@ -6,23 +6,27 @@ use std::{
     pin::pin,
     sync::Arc,
     task::Poll,
+    time::Instant,
 };
 
 use anyhow::Context;
+use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use tokio::{net::TcpListener, runtime, sync::watch, task};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Proxy, accept,
     headers::Ids,
     life::Life,
     refusal::REASONS,
-    route::Guarded,
-    upstream::{App, Connector},
+    reload::{self, Origin},
+    running::Running,
 };
 use crate::{
     config::{Settings, settings::Readiness},
-    gate::Gate,
+    feed::Feeds,
+    gate::tenants::DEFAULT,
     observe::{Metrics, admin, files, log},
     tls::Live,
 };
@@ -34,6 +38,7 @@ pub struct Shim {
     data: TcpListener,
     tls: Option<Live<ServerConfig>>,
     admin: TcpListener,
+    origin: Option<Origin>,
 }
 
 /// Binds both ports, so that a port in use is an error before anything else happens.
@@ -45,7 +50,9 @@ pub async fn bind(mut settings: Settings) -> anyhow::Result<Shim> {
     let admin = listen(settings.admin.address).await?;
     settings.listen.address = data.local_addr()?;
     settings.admin.address = admin.local_addr()?;
-    let metrics = Arc::new(Metrics::new(&["default"], &REASONS)?);
+    let metrics = Arc::new(Metrics::new()?);
+    let listed = settings.tenants.list.keys().map(|id| &**id).filter(|id| *id != DEFAULT).take(settings.max_labels);
+    metrics.zeros(listed.chain([DEFAULT]), &REASONS);
     let tls = match settings.listen.tls.clone() {
         None => None,
         Some(tls) => {
@@ -53,29 +60,34 @@ pub async fn bind(mut settings: Settings) -> anyhow::Result<Shim> {
             Some(Live::new("listen.tls", tls.files(), good, move || tls.load()).context("listen.tls")?)
         }
     };
-    let connector = Connector::new(&settings.upstream, &metrics).context("upstream.tls")?;
-    let app = App::new(&settings.upstream, connector);
-    let gate = Gate::new(&settings, &crate::feed::Feeds, &crate::gate::rate::Store, &metrics, None);
-    let guarded = Guarded::new(&settings.listen, &settings.tenants.resolve, settings.upstream.url.path());
+    let feeds = Feeds::new(settings.feeds.specs.clone(), settings.feeds.cache_dir.clone(), Arc::clone(&metrics));
+    let running = ArcSwap::from_pointee(Running::new(settings, &feeds, &metrics, None)?);
+    metrics.reloaded();
     let (ids, life) = (Ids::default(), Arc::<Life>::default());
-    let proxy = Arc::new(Proxy { settings, metrics, gate, guarded, app, ids, life });
-    Ok(Shim { proxy, data, tls, admin })
+    let proxy = Arc::new(Proxy { running, feeds, metrics, ids, life });
+    Ok(Shim { proxy, data, tls, admin, origin: None })
 }
 
 impl Shim {
     /// Where identity providers call; the port that the system chose, if it was asked to.
     pub fn data_addr(&self) -> SocketAddr {
-        self.proxy.settings.listen.address
+        self.proxy.running.load().settings.listen.address
     }
 
     /// Where operators look.
     pub fn admin_addr(&self) -> SocketAddr {
-        self.proxy.settings.admin.address
+        self.proxy.running.load().settings.admin.address
     }
 
     /// What is counted; it can still be read when the admin port has gone.
     pub fn metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.proxy.metrics)
+    }
+
+    /// Reads the configuration again when its files change and on SIGHUP, while it runs.
+    #[must_use]
+    pub fn following(self, origin: Origin) -> Self {
+        Self { origin: Some(origin), ..self }
     }
 
     /// Serves until `shutdown`; then says that it is not ready, accepts for a short while what still comes, and returns
@@ -84,15 +96,21 @@ impl Shim {
     /// # Errors
     /// None today; what cannot be served any more would be one.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { proxy, data, tls, admin } = self;
-        announce(&proxy.settings);
+        let Self { proxy, data, tls, admin, origin } = self;
+        let running = proxy.running.load_full();
+        announce(&running.settings);
+        let _feeds = proxy.feeds.run();
+        let _reloads = origin.map(|origin| AbortOnDropHandle::new(task::spawn(reload::follow(Arc::clone(&proxy), origin))));
         let (drain, draining) = watch::channel(false);
         let operators = admin::Admin {
             metrics: Arc::clone(&proxy.metrics),
             draining,
-            app: proxy.gate.outside().place.origin.clone(),
-            app_required: proxy.settings.admin.readiness == Readiness::App,
+            feeds: Arc::clone(&proxy.feeds),
+            since: Instant::now(),
+            app: running.gate.anywhere().clone(),
+            app_required: running.settings.admin.readiness == Readiness::App,
         };
+        drop(running);
         // It stays to the end: who waits for the drain wants to see it.
         let operators = task::spawn(admin::serve(admin, operators));
         let shutdown = async {
@@ -110,7 +128,7 @@ impl Shim {
 ///
 /// # Errors
 /// A port cannot be bound, or the system gives no threads or signals.
-pub fn serve_blocking(mut settings: Settings) -> anyhow::Result<()> {
+pub fn serve_blocking(mut settings: Settings, origin: Option<Origin>) -> anyhow::Result<()> {
     log::init(&settings.log);
     fit_into_files(&mut settings);
     let mut builder = match settings.threads {
@@ -125,6 +143,10 @@ pub fn serve_blocking(mut settings: Settings) -> anyhow::Result<()> {
     let outcome = runtime.block_on(async {
         let mut stop = signals()?;
         let shim = bind(settings).await?;
+        let shim = match origin {
+            Some(origin) => shim.following(origin),
+            None => shim,
+        };
         let first = async {
             let signal = next(&mut stop).await;
             tracing::info!(signal, "stopping; a second signal exits at once");

@@ -151,7 +151,7 @@ enum Closing {
 
 impl Wire {
     pub(crate) fn new(stream: Stream, proxy: Arc<Proxy>, traffic: Arc<Traffic>) -> Self {
-        let timer = Box::pin(sleep_until(Instant::now() + proxy.settings.listen.limits.header_timeout));
+        let timer = Box::pin(sleep_until(Instant::now() + proxy.running.load().settings.listen.limits.header_timeout));
         Self {
             stream,
             proxy,
@@ -174,7 +174,7 @@ impl Wire {
     }
 
     fn enter(&mut self, state: State) {
-        let limits = &self.proxy.settings.listen.limits;
+        let limits = &self.proxy.running.load().settings.listen.limits;
         let patience = match state {
             // An HTTP/2 connection is told, and ends by itself.
             State::Fresh | State::Idle if self.last_call && self.version != Version::Http2 => LAST_CALL,
@@ -238,7 +238,7 @@ impl Wire {
         let Proxy { metrics, life, .. } = &*self.proxy;
         let mut exchange = Exchange::new(metrics, life, id.clone(), &Method::TRACE, &HeaderMap::new());
         exchange.refused(refusal);
-        let answer = refusal.answer(self.proxy.settings.retry_after);
+        let answer = refusal.answer(self.proxy.running.load().settings.retry_after);
         exchange.answered(answer.status());
         exchange.complete();
         let mut text = format!("HTTP/1.1 {}\r\nconnection: close\r\n", answer.status());
@@ -268,7 +268,7 @@ impl Wire {
             self.stall = None;
             return written;
         }
-        let patience = self.proxy.settings.listen.limits.idle_timeout;
+        let patience = self.proxy.running.load().settings.listen.limits.idle_timeout;
         let stall = self.stall.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + patience)));
         ready!(stall.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
@@ -282,7 +282,7 @@ impl Wire {
         let Some(status) = bare_refusal(text) else { return false };
         self.refuse(&match status {
             StatusCode::BAD_REQUEST => Refusal::Malformed("the request head is not HTTP as RFC 9112 has it".to_owned()),
-            _ => Refusal::Header { limit: self.proxy.settings.listen.limits.header },
+            _ => Refusal::Header { limit: self.proxy.running.load().settings.listen.limits.header },
         });
         self.closing = Closing::Deaf;
         true

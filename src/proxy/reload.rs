@@ -1,0 +1,142 @@
+//! The configuration, read again: when a file of it changes, and on SIGHUP.
+//!
+//! All or nothing. What cannot be used is said problem by problem, a gauge falls to 0, and what runs stays.
+
+use std::{path::PathBuf, sync::Arc};
+
+use tokio::task;
+
+use super::{Proxy, running::Running};
+use crate::{
+    config::{self, Loaded, Overrides, Problem, Severity, World},
+    observe::files,
+    watch,
+};
+
+/// Where the settings came from.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// The file.
+    pub path: PathBuf,
+    /// The flags and variables that win over it.
+    pub overrides: Overrides,
+}
+
+/// Reads the settings again whenever there is a reason, until it is dropped.
+pub(crate) async fn follow(proxy: Arc<Proxy>, origin: Origin) {
+    let mut asked = Asked::new();
+    let mut files = origin.files(&proxy);
+    let mut changes = watch::watch(files.clone());
+    loop {
+        tokio::select! {
+            () = changes.changed() => {}
+            () = asked.next() => tracing::info!("SIGHUP: reading the configuration again"),
+        }
+        // A change while it is read is a reason to read again: `changes` hears it.
+        once(&proxy, &origin).await;
+        let now = origin.files(&proxy);
+        if now != files {
+            // Those that it names for the first time were not watched while they were read.
+            files = now;
+            changes = watch::watch(files.clone());
+            once(&proxy, &origin).await;
+        }
+    }
+}
+
+impl Origin {
+    fn files(&self, proxy: &Proxy) -> Vec<PathBuf> {
+        let mut files = proxy.running.load().settings.files.clone();
+        files.push(self.path.clone());
+        files
+    }
+}
+
+/// Reads once, and puts what was read in force.
+async fn once(proxy: &Arc<Proxy>, origin: &Origin) {
+    let origin = origin.clone();
+    let read = task::spawn_blocking(move || config::load(&origin.path, &origin.overrides, &World::real())).await;
+    let Ok(read) = read else { return };
+    let outcome = match read {
+        Ok(loaded) => proxy.apply(loaded),
+        Err(problems) => {
+            tell(&problems);
+            Err(anyhow::anyhow!("the configuration cannot be used"))
+        }
+    };
+    match outcome {
+        Ok(()) => tracing::info!("configuration read again and in force"),
+        Err(error) => {
+            proxy.metrics.config_reload_success.set(0);
+            tracing::error!("{error:#}; what ran before stays in force");
+        }
+    }
+}
+
+fn tell(problems: &[Problem]) {
+    for problem in problems {
+        match problem.severity {
+            Severity::Problem => tracing::error!("{problem}"),
+            Severity::Warning => tracing::warn!("{problem}"),
+        }
+    }
+}
+
+impl Proxy {
+    /// Puts settings in force, all or none.
+    ///
+    /// # Errors
+    /// Something that they need cannot be made.
+    pub(crate) fn apply(&self, loaded: Loaded) -> anyhow::Result<()> {
+        let Loaded { mut settings, warnings } = loaded;
+        tell(&warnings);
+        let before = self.running.load_full();
+        let limits = &mut settings.listen.limits;
+        if let Some(files) = files::raise_limit() {
+            (limits.connections, limits.in_flight) = files::fit(files, limits.connections, limits.in_flight);
+        }
+        for key in before.keep(&mut settings) {
+            tracing::warn!(key, "this changes only with a restart; the old value stays in force");
+        }
+        self.feeds.reconfigure(settings.feeds.specs.clone());
+        let running = Running::new(settings, &self.feeds, &self.metrics, Some(&before))?;
+        self.running.store(Arc::new(running));
+        self.metrics.reloaded();
+        Ok(())
+    }
+}
+
+/// SIGHUP, where there is one.
+#[cfg(unix)]
+struct Asked(Option<tokio::signal::unix::Signal>);
+
+#[cfg(unix)]
+impl Asked {
+    fn new() -> Self {
+        let signal = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
+        Self(signal.inspect_err(|error| tracing::warn!(%error, "SIGHUP is not heard")).ok())
+    }
+
+    async fn next(&mut self) {
+        if let Some(signal) = &mut self.0
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}
+
+#[cfg(not(unix))]
+struct Asked;
+
+#[cfg(not(unix))]
+impl Asked {
+    fn new() -> Self {
+        Self
+    }
+
+    async fn next(&mut self) {
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,84 @@
+//! What one set of settings makes: an exchange takes it once, at its start, and keeps it to its end. So no request sees
+//! two configurations, however often they change meanwhile.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use super::{
+    route::Guarded,
+    upstream::{App, Connector},
+};
+use crate::{
+    config::{
+        Settings,
+        settings::{Listen, Store},
+    },
+    feed::Feeds,
+    gate::{Gate, rate},
+    observe::Metrics,
+};
+
+/// The settings in force, and what was made of them.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) settings: Settings,
+    pub(crate) gate: Gate,
+    pub(crate) guarded: Guarded,
+    /// With its connections, which stay as long as nothing about the app changes.
+    pub(crate) app: Arc<App>,
+    store: rate::Store,
+}
+
+impl Running {
+    /// Everything that `settings` need. What `before` counts, remembers and holds open goes on.
+    ///
+    /// # Errors
+    /// The files of `upstream.tls` cannot be used.
+    pub(crate) fn new(
+        settings: Settings,
+        feeds: &Feeds,
+        metrics: &Arc<Metrics>,
+        before: Option<&Self>,
+    ) -> anyhow::Result<Self> {
+        let app = match before.filter(|before| before.settings.upstream == settings.upstream) {
+            Some(before) => Arc::clone(&before.app),
+            None => {
+                let connector = Connector::new(&settings.upstream, metrics).context("upstream.tls")?;
+                Arc::new(App::new(&settings.upstream, connector))
+            }
+        };
+        let store = match before.filter(|before| before.settings.store == settings.store) {
+            Some(before) => before.store.clone(),
+            None => match &settings.store {
+                Store::Local => rate::Store::local(),
+                Store::Redis { url, key_prefix } => rate::Store::redis(url, key_prefix, metrics)?,
+            },
+        };
+        let gate = Gate::new(&settings, feeds, &store, metrics, before.map(|before| &before.gate));
+        let guarded = Guarded::new(&settings.listen, &settings.tenants.resolve, settings.upstream.url.path());
+        Ok(Self { settings, gate, guarded, app, store })
+    }
+
+    /// Keeps in `settings` what cannot change while this runs; the keys that wanted to.
+    pub(crate) fn keep(&self, settings: &mut Settings) -> Vec<&'static str> {
+        let mut kept = Vec::new();
+        let now = &self.settings;
+        fn keep<T: Clone + PartialEq>(key: &'static str, old: &T, new: &mut T, kept: &mut Vec<&'static str>) {
+            if old != new {
+                new.clone_from(old);
+                kept.push(key);
+            }
+        }
+        let Listen { address, tls, limits, .. } = &mut settings.listen;
+        keep("listen.address", &now.listen.address, address, &mut kept);
+        keep("listen.tls", &now.listen.tls, tls, &mut kept);
+        keep("listen.limits.connections", &now.listen.limits.connections, &mut limits.connections, &mut kept);
+        keep("listen.limits.header", &now.listen.limits.header, &mut limits.header, &mut kept);
+        keep("admin", &now.admin, &mut settings.admin, &mut kept);
+        keep("feeds.cache_dir", &now.feeds.cache_dir, &mut settings.feeds.cache_dir, &mut kept);
+        keep("log", &now.log, &mut settings.log, &mut kept);
+        keep("threads", &now.threads, &mut settings.threads, &mut kept);
+        kept
+    }
+}
