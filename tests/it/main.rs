@@ -10,4 +10,5 @@ mod hostile;
 mod laws;
 mod outside;
 mod pages;
+mod redis;
 mod requests;

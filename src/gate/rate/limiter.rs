@@ -22,7 +22,7 @@ use super::{
     store::{Counter, Store},
 };
 
-/// Holds one tenant to its limits. Without limits it is three pointers.
+/// Holds one tenant to its limits. Without limits it is a few pointers.
 #[derive(Debug)]
 pub struct Limiter {
     tenant: Arc<str>,
@@ -388,7 +388,7 @@ mod tests {
     async fn what_cannot_come_in_time_is_refused_at_once() {
         let limiter = limiter(&Limits { writes: quota(0.2, 1), ..open() });
         let began = Instant::now();
-        enter(&limiter, Class::Write).await.unwrap();
+        drop(enter(&limiter, Class::Write).await.unwrap());
         let second = arrives(&limiter, Class::Write).await;
         let third = arrives(&limiter, Class::Write).await;
         // Its turn would be after 15 s, it may wait 10.
@@ -402,7 +402,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_line_is_bounded() {
         let limiter = limiter(&Limits { lookups: quota(1.0, 1), max_waiting: 2, ..open() });
-        enter(&limiter, Class::Lookup).await.unwrap();
+        drop(enter(&limiter, Class::Lookup).await.unwrap());
         let line = [arrives(&limiter, Class::Lookup).await, arrives(&limiter, Class::Lookup).await];
         assert_eq!(enter(&limiter, Class::Lookup).await.unwrap_err().wait(), 3 * SECOND);
         for (i, task) in line.into_iter().enumerate() {
@@ -416,7 +416,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_lookup_waits_until_the_deadline() {
         let limiter = limiter(&Limits { lookups: quota(0.1, 1), wait: Duration::ZERO, ..open() });
-        enter(&limiter, Class::Lookup).await.unwrap();
+        drop(enter(&limiter, Class::Lookup).await.unwrap());
         let mut line = Vec::new();
         for _ in 0..6 {
             line.push(arrives(&limiter, Class::Lookup).await);
@@ -431,7 +431,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_beyond_the_deadline() {
         let limiter = limiter(&Limits { lookups: quota(0.04, 1), writes: quota(0.2, 1), ..open() });
-        enter(&limiter, Class::Lookup).await.unwrap();
+        drop(enter(&limiter, Class::Lookup).await.unwrap());
         let stays = arrives(&limiter, Class::Lookup).await;
         let began = Instant::now();
         // At the front after 25 s, it learns that the next turn is another 25 s away.
@@ -448,7 +448,7 @@ mod tests {
         for (task, waited) in line.into_iter().zip([25, 50]) {
             assert_eq!(task.await.unwrap(), Ok(waited * SECOND));
         }
-        enter(&limiter, Class::Write).await.unwrap();
+        drop(enter(&limiter, Class::Write).await.unwrap());
         assert!(limiter.enter(Class::Write, Instant::now() + 4 * SECOND).await.is_err());
     }
 
@@ -457,7 +457,7 @@ mod tests {
         let metrics = metrics();
         let limiter = limiter_of(&metrics, "acme", &Limits { writes: quota(1.0, 1), max_waiting: 2, ..open() });
         let waiting = metrics.rate_limit_waiting.with_label_values(&["acme"]);
-        enter(&limiter, Class::Write).await.unwrap();
+        drop(enter(&limiter, Class::Write).await.unwrap());
         let line = [arrives(&limiter, Class::Write).await, arrives(&limiter, Class::Write).await];
         assert_eq!(waiting.get(), 2);
         advance(Duration::from_millis(500)).await;
@@ -525,7 +525,7 @@ mod tests {
     async fn those_who_wait_keep_their_order_over_a_reload() {
         let limits = Limits { writes: quota(0.1, 1), wait: 40 * SECOND, ..open() };
         let limiter = limiter(&limits);
-        enter(&limiter, Class::Write).await.unwrap();
+        drop(enter(&limiter, Class::Write).await.unwrap());
         let mut line = Vec::new();
         for _ in 0..4 {
             line.push(arrives(&limiter, Class::Write).await);
@@ -608,7 +608,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_refusal_says_what_to_do() {
         let limiter = limiter(&Limits { reads: quota(0.01, 1), ..open() });
-        enter(&limiter, Class::Read).await.unwrap();
+        drop(enter(&limiter, Class::Read).await.unwrap());
         let rate = enter(&limiter, Class::Read).await.unwrap_err();
         assert!(rate.to_string().starts_with("this connection sends more reads than"), "{rate}");
         assert!(rate.to_string().ends_with("to raise rate_limit.reads"), "{rate}");

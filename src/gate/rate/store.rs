@@ -247,15 +247,36 @@ impl Amounts {
     /// Sums of two stay exact in a double.
     const MOST: u64 = 1 << 52;
 
-    /// In nanoseconds where the burst fits (52 days of it), else in microseconds, rounded up to the stricter side.
+    /// In nanoseconds where the burst fits (52 days of it), else in microseconds, rounded up to the stricter side;
+    /// there the fifty years of any pace fit.
     fn of(pace: Pace) -> Self {
         let (period, turns) = (pace.period.as_nanos() as u64, u64::from(pace.burst.get()));
         match period.checked_mul(turns) {
             Some(burst) if burst <= Self::MOST => Self { period, burst, units: 1000 },
             _ => {
                 let period = period.div_ceil(1000);
-                Self { period, burst: period.saturating_mul(turns).min(Self::MOST), units: 1 }
+                Self { period, burst: period.saturating_mul(turns), units: 1 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use proptest::prelude::*;
+
+    use super::{super::Quota, *};
+
+    proptest! {
+        #[test]
+        fn amounts_are_exact_in_doubles(per_second in prop_oneof![1e-12..1e6_f64, any::<f64>()], burst in 1..=u32::MAX) {
+            let pace = Pace::of(Quota { per_second, burst: NonZeroU32::new(burst).unwrap() });
+            let Amounts { period, burst, units } = Amounts::of(pace);
+            prop_assert!(period > 0 && burst <= Amounts::MOST && period + burst < 1 << 53);
+            prop_assert_eq!(burst, period * u64::from(pace.burst.get()));
+            prop_assert!(u128::from(period) * 1000 / u128::from(units) >= pace.period.as_nanos());
         }
     }
 }
