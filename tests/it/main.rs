@@ -11,4 +11,5 @@ mod hostile;
 mod laws;
 mod outside;
 mod pages;
+mod redis;
 mod requests;
