@@ -1,0 +1,164 @@
+//! The weekly file behind Azure's download page.
+//!
+//! The page is a shop window that changes its markup about once a year, so nothing is assumed about elements: any text
+//! between delimiters that ends in `ServiceTags_<cloud>_<date>.json` is taken for a link, also where HTML or JSON
+//! escapes hide its slashes. What is strict is where the link may lead.
+
+use reqwest::Url;
+
+/// As far as a link is looked for to the left of its file name.
+const LONGEST: usize = 2048;
+/// File names that are looked at; the page has two.
+const ENOUGH: usize = 64;
+const FILE: &str = "ServiceTags_";
+
+/// Why a page leads nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum DiscoverError {
+    #[error("the page links to {0}, which is not on microsoft.com; set `url` if that is right")]
+    Foreign(String),
+    #[error("the page has no link to a ServiceTags_*.json; set `url` or `file`")]
+    None,
+    #[error("the page came by https and links to http")]
+    Plain,
+}
+
+/// The newest file that the page links, `at` being where the page was asked for.
+pub(super) fn link(page: &str, at: &Url) -> Result<Url, DiscoverError> {
+    let page = unescape(page);
+    let found = page.match_indices(FILE).take(ENOUGH).filter_map(|(index, _)| candidate(&page, index, at));
+    let url = found.max_by_key(date).ok_or(DiscoverError::None)?;
+    may_lead(at, &url)?;
+    Ok(url)
+}
+
+/// Whether a page at `page` may send us to `url`.
+pub(super) fn may_lead(page: &Url, url: &Url) -> Result<(), DiscoverError> {
+    if page.scheme() == "https" && url.scheme() != "https" {
+        return Err(DiscoverError::Plain);
+    }
+    // A mirror may hold the file as well as the page; Microsoft's page has no business elsewhere.
+    if is_microsoft(url) || (!is_microsoft(page) && url.origin() == page.origin()) {
+        return Ok(());
+    }
+    Err(DiscoverError::Foreign(url.host_str().unwrap_or("no host").to_owned()))
+}
+
+fn is_microsoft(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| host == "microsoft.com" || host.ends_with(".microsoft.com"))
+}
+
+fn candidate(page: &str, index: usize, at: &Url) -> Option<Url> {
+    let ends = |c: char| c.is_whitespace() || c.is_control() || "\"'<>()=,;`\\".contains(c);
+    let mut from = index.saturating_sub(LONGEST);
+    while !page.is_char_boundary(from) {
+        from += 1;
+    }
+    let start = page[from..index]
+        .rfind(ends)
+        .map_or(from, |at| at + from + page[from + at..].chars().next().map_or(1, char::len_utf8));
+    let length = page[index..].find(|c| ends(c) || c == '?' || c == '#').unwrap_or(page.len() - index);
+    let url = at.join(page.get(start..index + length.min(LONGEST))?).ok()?;
+    let name = url.path_segments()?.next_back()?;
+    (name.starts_with(FILE) && name.ends_with(".json")).then_some(url)
+}
+
+/// The digits before `.json`.
+fn date(url: &Url) -> String {
+    let name = url.path().trim_end_matches(".json");
+    name.rsplit(|c: char| !c.is_ascii_digit()).next().unwrap_or_default().to_owned()
+}
+
+fn unescape(page: &str) -> String {
+    let mut text = page.to_owned();
+    for (escaped, plain) in [
+        ("\\u002F", "/"),
+        ("\\u002f", "/"),
+        ("\\/", "/"),
+        ("&#x2F;", "/"),
+        ("&#x2f;", "/"),
+        ("&#47;", "/"),
+        ("&#x3A;", ":"),
+        ("&#58;", ":"),
+        ("&#46;", "."),
+        ("&#x2E;", "."),
+        ("&quot;", "\""),
+        ("&#34;", "\""),
+        ("&#39;", "'"),
+        ("&amp;", "&"),
+    ] {
+        text = text.replace(escaped, plain);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PAGE: &str = "https://www.microsoft.com/en-us/download/details.aspx?id=56519";
+    const FOUND: &str = "https://download.microsoft.com/download/7/1/d/71d86715/ServiceTags_Public_20251110.json";
+
+    fn find(page: &str) -> Result<String, DiscoverError> {
+        link(page, &PAGE.parse().unwrap()).map(Into::into)
+    }
+
+    #[test]
+    fn the_link_is_found_however_it_is_written() {
+        for page in [
+            format!(r#"<a data-bi-id="download" href="{FOUND}" class="btn">Download</a>"#),
+            format!("<A CLASS='btn' HREF='{FOUND}'>"),
+            format!("<a href={FOUND}>"),
+            format!(r#"<a href="{}">"#, FOUND.replace('/', "&#47;")),
+            format!(r#"{{"url":"{}","size":1}}"#, FOUND.replace('/', "\\/")),
+            format!(r#"{{"url":"{}"}}"#, FOUND.replace('/', "\\u002F")),
+            format!("<script>{{&quot;url&quot;:&quot;{FOUND}&quot;}}</script>"),
+            format!(r#"<p>ServiceTags_Public_20251110.json</p><a href="{FOUND}?x=1">"#),
+        ] {
+            let found = find(&page.replace("?x=1", ""));
+            assert_eq!(found.as_deref(), Ok(FOUND), "{page}");
+        }
+    }
+
+    #[test]
+    fn the_newest_of_several_is_taken() {
+        let old = FOUND.replace("20251110", "20251103");
+        assert_eq!(find(&format!("<a href='{FOUND}'><a href='{old}'>")).as_deref(), Ok(FOUND));
+    }
+
+    #[test]
+    fn a_link_may_not_lead_away() {
+        let at = |host: &str| format!("<a href='https://{host}/ServiceTags_Public_20251110.json'>");
+        assert!(find(&at("microsoft.com")).is_ok());
+        for host in
+            ["evil.example", "microsoft.com.evil.example", "notmicrosoft.com", "download.microsoft.com@evil.example"]
+        {
+            assert!(matches!(find(&at(host)), Err(DiscoverError::Foreign(_))), "{host}");
+        }
+        assert_eq!(find(&format!("<a href='{}'>", FOUND.replace("https", "http"))), Err(DiscoverError::Plain));
+        assert_eq!(find("<a href='https://download.microsoft.com/other.json'>"), Err(DiscoverError::None));
+        assert_eq!(find("<html>Error</html>"), Err(DiscoverError::None));
+    }
+
+    #[test]
+    fn a_mirror_may_hold_page_and_file() {
+        let mirror: Url = "http://mirror.example:8080/page".parse().unwrap();
+        let page = "<a href='/files/ServiceTags_Public_20251110.json'>";
+        assert_eq!(
+            link(page, &mirror).unwrap().as_str(),
+            "http://mirror.example:8080/files/ServiceTags_Public_20251110.json"
+        );
+        let other = "<a href='http://mirror.example:9090/ServiceTags_Public_20251110.json'>";
+        assert!(matches!(link(other, &mirror), Err(DiscoverError::Foreign(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn no_page_panics(before in ".{0,40}", after in ".{0,40}") {
+            let _ = find(&format!("{before}ServiceTags_{after}"));
+            let _ = find(&format!("{before}/ServiceTags_1.json{after}"));
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Getting a document: from a file, a URL, or behind a download page. Bounded in time, size and redirects.
+//!
+//! A client is built for each fetch: that happens once an hour, and so a renewed CA file, new proxy variables and
+//! changed name records count without a restart.
+
+use std::{
+    error::Error,
+    io,
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use http::{
+    StatusCode,
+    header::{self, HeaderMap},
+};
+use reqwest::{Client, Response, Url, redirect};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use rustls::{ClientConfig, RootCertStore};
+use sha2::{Digest, Sha256};
+use tokio::{io::AsyncReadExt, task};
+
+use super::{
+    Kind, Source, Spec,
+    clock::unix,
+    discover::{self, DiscoverError},
+    guard::limits,
+    state::Validators,
+};
+
+/// S3 is one hop, a mirror behind a login two; more is a loop.
+const REDIRECTS: usize = 5;
+/// Azure's download page has 0.2 MB.
+const PAGE: usize = 4 << 20;
+/// An ETag is a hash or a date; what is longer is not sent back.
+const LONGEST: usize = 512;
+
+/// How long a source may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For a connection.
+    pub connect: Duration,
+    /// Between two pieces of a body.
+    pub idle: Duration,
+    /// For one answer, its body included.
+    pub total: Duration,
+}
+
+impl Default for Patience {
+    /// The 4 MB of Azure's file pass in two minutes at 35 kB/s; a source that is silent for 20 s is away.
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(10), idle: Duration::from_secs(20), total: Duration::from_secs(120) }
+    }
+}
+
+/// What came.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Document(Fetched),
+    /// The server says that the last good copy is the newest.
+    Unchanged,
+}
+
+/// A document.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    pub(super) bytes: Vec<u8>,
+    pub(super) validators: Validators,
+    /// Its own date, Unix time.
+    pub(super) dated: Option<u64>,
+}
+
+/// Why no document came.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FetchError {
+    #[error("the CA file {0} cannot be used: {1}")]
+    Ca(String, String),
+    #[error("the body is encoded as {0}, which was not asked for")]
+    Encoding(String),
+    #[error("{0}")]
+    Discover(#[from] DiscoverError),
+    #[error("cannot read {0}: {1}")]
+    File(String, String),
+    #[error("{0}")]
+    Http(String),
+    #[error("this machine has no root certificates; install ca-certificates or set `ca`")]
+    NoRoots,
+    #[error("the source answered {status}")]
+    Status { status: StatusCode, retry_after: Option<Duration> },
+    #[error("more than {0} bytes came")]
+    TooLarge(usize),
+}
+
+impl FetchError {
+    /// How long the source asks us to stay away.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+impl From<reqwest::Error> for FetchError {
+    /// The whole chain, which says what went wrong, without the URL, which may hold a secret.
+    fn from(error: reqwest::Error) -> Self {
+        if error.is_timeout() {
+            return Self::Http(if error.is_connect() { "no connection in time" } else { "no answer in time" }.into());
+        }
+        let error = error.without_url();
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        Self::Http(text)
+    }
+}
+
+/// Gets the document of `spec`, or hears that `known` is the newest.
+pub(super) async fn fetch(spec: &Spec, known: Option<&Validators>, patience: Patience) -> Result<Answer, FetchError> {
+    let cap = limits(spec.kind).body;
+    let (at, page) = match &spec.source {
+        Source::File(path) => return file(path, cap).await.map(Answer::Document),
+        Source::Url(at) => (at, None),
+        Source::Discover(at) => (at, Some(url(at)?)),
+    };
+    let client = client(spec.ca.clone(), at.starts_with("https:"), page.clone(), patience).await?;
+    let at = match page {
+        None => url(at)?,
+        Some(page) => {
+            let mut answer = client.get(page.clone()).send().await?;
+            ok(&answer)?;
+            let text = body(&mut answer, PAGE).await?;
+            discover::link(&String::from_utf8_lossy(&text), &page)?
+        }
+    };
+    get(&client, at, known, cap).await
+}
+
+async fn get(client: &Client, at: Url, known: Option<&Validators>, cap: usize) -> Result<Answer, FetchError> {
+    let id: [u8; 32] = Sha256::digest(at.as_str()).into();
+    let known = known.filter(|known| known.url == id);
+    let mut request = client.get(at);
+    if let Some(etag) = known.and_then(|known| known.etag.as_deref()) {
+        request = request.header(header::IF_NONE_MATCH, etag);
+    }
+    if let Some(date) = known.and_then(|known| known.last_modified.as_deref()) {
+        request = request.header(header::IF_MODIFIED_SINCE, date);
+    }
+    let mut answer = request.send().await?;
+    if known.is_some() && answer.status() == StatusCode::NOT_MODIFIED {
+        return Ok(Answer::Unchanged);
+    }
+    ok(&answer)?;
+    let text = |name| answer.headers().get(name)?.to_str().ok().filter(|text| text.len() <= LONGEST).map(str::to_owned);
+    let validators = Validators { url: id, etag: text(header::ETAG), last_modified: text(header::LAST_MODIFIED) };
+    let dated = validators.last_modified.as_deref().and_then(|date| httpdate::parse_http_date(date).ok());
+    let bytes = body(&mut answer, cap).await?;
+    Ok(Answer::Document(Fetched { bytes, validators, dated: dated.map(|date| unix(date).as_secs()) }))
+}
+
+/// 200 and nothing else: 206 is a piece, 204 no document.
+fn ok(answer: &Response) -> Result<(), FetchError> {
+    if answer.status() != StatusCode::OK {
+        return Err(FetchError::Status { status: answer.status(), retry_after: retry_after(answer.headers()) });
+    }
+    match answer.headers().get(header::CONTENT_ENCODING) {
+        Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
+            Err(FetchError::Encoding(encoding.to_str().unwrap_or("something").chars().take(40).collect()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Seconds or a date, RFC 9110 10.2.3.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let date =
+        || httpdate::parse_http_date(text).ok().map(|at| at.duration_since(SystemTime::now()).unwrap_or_default());
+    text.parse().ok().map(Duration::from_secs).or_else(date)
+}
+
+async fn body(answer: &mut Response, cap: usize) -> Result<Vec<u8>, FetchError> {
+    let said = answer.content_length().and_then(|length| usize::try_from(length).ok());
+    if said.is_some_and(|length| length > cap) {
+        return Err(FetchError::TooLarge(cap));
+    }
+    let mut bytes = Vec::with_capacity(said.unwrap_or_default());
+    while let Some(chunk) = answer.chunk().await? {
+        if bytes.len() + chunk.len() > cap {
+            return Err(FetchError::TooLarge(cap));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+async fn file(path: &Path, cap: usize) -> Result<Fetched, FetchError> {
+    let wrong = |error: io::Error| FetchError::File(path.display().to_string(), error.to_string());
+    let about = tokio::fs::metadata(path).await.map_err(wrong)?;
+    // Opening a pipe waits until somebody writes into it.
+    if !about.is_file() {
+        return Err(wrong(io::Error::new(io::ErrorKind::InvalidInput, "not a file")));
+    }
+    let mut bytes = Vec::new();
+    let file = tokio::fs::File::open(path).await.map_err(wrong)?;
+    file.take(cap as u64 + 1).read_to_end(&mut bytes).await.map_err(wrong)?;
+    if bytes.len() > cap {
+        return Err(FetchError::TooLarge(cap));
+    }
+    let dated = about.modified().ok().map(|at| unix(at).as_secs());
+    Ok(Fetched { bytes, validators: Validators::default(), dated })
+}
+
+fn url(text: &str) -> Result<Url, FetchError> {
+    text.parse().map_err(|error| FetchError::Http(format!("not a URL: {error}")))
+}
+
+async fn client(
+    ca: Option<std::path::PathBuf>,
+    needs_roots: bool,
+    page: Option<Url>,
+    patience: Patience,
+) -> Result<Client, FetchError> {
+    // Reading roots and keys of the machine is file work.
+    let tls = task::spawn_blocking(move || client_config(ca.as_deref(), needs_roots)).await;
+    let tls = tls.map_err(|error| FetchError::Http(format!("the task that reads certificates ended: {error}")))??;
+    let client = Client::builder()
+        .tls_backend_preconfigured(tls)
+        .user_agent(concat!("scimshim/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirects(page))
+        .connect_timeout(patience.connect)
+        .read_timeout(patience.idle)
+        .timeout(patience.total)
+        .build()?;
+    Ok(client)
+}
+
+/// A few, never from https to http, and from a download page not further than its links may lead.
+fn redirects(page: Option<Url>) -> redirect::Policy {
+    redirect::Policy::custom(move |attempt| {
+        let was_tls = attempt.previous().iter().any(|url| url.scheme() == "https");
+        if attempt.previous().len() > REDIRECTS {
+            return attempt.error("too many redirects");
+        }
+        if was_tls && attempt.url().scheme() != "https" {
+            return attempt.error("a redirect from https to http");
+        }
+        match page.as_ref().map(|page| discover::may_lead(page, attempt.url())) {
+            Some(Err(error)) => attempt.error(error.to_string()),
+            _ => attempt.follow(),
+        }
+    })
+}
+
+/// TLS towards a source: the roots of this machine, or those of `ca` alone.
+fn client_config(ca: Option<&Path>, needs_roots: bool) -> Result<ClientConfig, FetchError> {
+    let mut roots = RootCertStore::empty();
+    match ca {
+        Some(path) => {
+            let wrong = |why: String| FetchError::Ca(path.display().to_string(), why);
+            let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+            for certificate in CertificateDer::pem_slice_iter(&pem) {
+                let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
+                roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+            }
+            if roots.is_empty() {
+                return Err(wrong("it holds no certificate".into()));
+            }
+        }
+        None => {
+            // Single ones that cannot be read are none of ours.
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if roots.is_empty() && needs_roots {
+                return Err(FetchError::NoRoots);
+            }
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.map_err(|error| FetchError::Http(error.to_string()))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+impl Kind {
+    /// As it is written in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AzureServiceTags => "azure-service-tags",
+            Self::List => "list",
+            Self::Okta => "okta",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(header::RETRY_AFTER, value.parse().unwrap())])
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(retry_after(&headers("120")), Some(Duration::from_secs(120)));
+        assert_eq!(retry_after(&headers("soon")), None);
+        assert_eq!(retry_after(&headers("-1")), None);
+        let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(100));
+        assert!(retry_after(&headers(&soon)).unwrap() > Duration::from_secs(90));
+        assert_eq!(retry_after(&headers("Mon, 01 Jan 2024 00:00:00 GMT")), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_ca_file_without_certificates_is_said() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        let error = client_config(Some(&path), true).unwrap_err().to_string();
+        assert!(error.contains("Cargo.toml") && error.contains("no certificate"), "{error}");
+    }
+}

@@ -1,0 +1,693 @@
+//! One feed at run time: fetch, judge, apply, keep; when to try again; what operators are told.
+//!
+//! A turn never makes things worse: whatever goes wrong, the last good copy stays in force. What is said is said when it
+//! changes, not with every try.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use arc_swap::ArcSwap;
+use data_encoding::HEXLOWER;
+use ipnet::IpNet;
+use sha2::{Digest, Sha256};
+use tokio::{sync::Notify, task, time};
+
+use super::{
+    Kind, Part, Source, Spec, State,
+    cache::Cache,
+    clock::{Clock, Time},
+    fetch::{self, Answer, FetchError, Fetched, Patience},
+    guard::{Case, Names, Rejection},
+    parse::{self, Document, WHOLE, Wanted},
+    set::AddressSet,
+    state::{Change, Held, Kept, Standing, Validators},
+};
+use crate::observe::Metrics;
+
+/// The first pause after a failure.
+const FIRST_PAUSE: Duration = Duration::from_secs(30);
+/// A source that asks for more than this (or the refresh interval, if that is longer) is asked again anyway.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+/// Between two looks at the clock: grace that ends, copies that grow stale.
+const TICK: Duration = Duration::from_secs(20);
+/// Between two looks at a file.
+const FILE_TICK: Duration = Duration::from_secs(3);
+
+/// What feeds share.
+#[derive(Debug)]
+pub(super) struct Surroundings {
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) cache: Cache,
+    pub(super) clock: Clock,
+    pub(super) patience: Patience,
+    /// That the cache cannot be written has been said.
+    pub(super) cache_told: AtomicBool,
+}
+
+/// How a turn ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A document came and is in force.
+    Accepted(Vec<Change>),
+    /// No document came.
+    Failed(String),
+    /// A document came and is not believed.
+    Rejected {
+        /// Why.
+        rejection: Rejection,
+        /// What `accept` would have to say; none for a document that was too large to be read.
+        sha256: Option<String>,
+    },
+    /// The last good copy is the newest.
+    Unchanged,
+}
+
+impl Outcome {
+    /// Whether the feed is up to date now.
+    pub fn is_success(&self) -> bool {
+        matches!(self, Self::Accepted(_) | Self::Unchanged)
+    }
+}
+
+/// A feed.
+#[derive(Debug)]
+pub(super) struct Feed {
+    spec: ArcSwap<Spec>,
+    parts: ArcSwap<BTreeMap<Arc<str>, Arc<Part>>>,
+    standing: Arc<Standing>,
+    memory: Mutex<Memory>,
+    /// One turn at a time.
+    turn: tokio::sync::Mutex<()>,
+    /// Something has changed that a turn should see at once.
+    wake: Notify,
+    tried: AtomicBool,
+}
+
+/// What is known beside the addresses.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    pub(super) held: Option<Arc<Held>>,
+    /// Why the last turn failed.
+    pub(super) error: Option<String>,
+    failures: u32,
+    retry_after: Option<Duration>,
+    /// The parts whose absence has been said.
+    absent: Vec<Arc<str>>,
+    /// How loudly the age has been said: 0, 1 (warning) or 2 (error).
+    age_told: u8,
+}
+
+impl Feed {
+    /// A feed with its last good copy, if there is one.
+    pub(super) fn new(spec: Spec, with: &Surroundings) -> Self {
+        let standing = Arc::<Standing>::default();
+        standing.set_stale_after(spec.stale_after);
+        let held = with.cache.load(&spec, &with.clock).unwrap_or_else(|error| {
+            tracing::warn!(feed = &*spec.name, %error, "the last good copy on disk is not used");
+            None
+        });
+        let feed = Self {
+            parts: ArcSwap::from_pointee(BTreeMap::new()),
+            standing,
+            memory: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+            wake: Notify::new(),
+            tried: AtomicBool::new(false),
+            spec: ArcSwap::from_pointee(spec),
+        };
+        feed.export_zeros(with);
+        if let Some(held) = held {
+            feed.standing.accepted(held.checked);
+            feed.memory().held = Some(Arc::new(held));
+        }
+        feed.name_parts(with);
+        feed
+    }
+
+    pub(super) fn spec(&self) -> Arc<Spec> {
+        self.spec.load_full()
+    }
+
+    pub(super) fn part(&self, part: &str) -> Option<Arc<Part>> {
+        self.parts.load().get(part).map(Arc::clone)
+    }
+
+    pub(super) fn parts(&self) -> Arc<BTreeMap<Arc<str>, Arc<Part>>> {
+        self.parts.load_full()
+    }
+
+    pub(super) fn was_tried(&self) -> bool {
+        self.tried.load(Ordering::Acquire)
+    }
+
+    pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
+        // Nothing that holds it can panic half way through a change.
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The worst state of its parts, so that a misspelt part is seen.
+    pub(super) fn state(&self, now: Time) -> State {
+        let parts = self.parts.load();
+        let whole = if self.memory().held.is_some() { self.standing.state(now) } else { State::NeverLoaded };
+        parts.values().map(|part| part.state(now)).max().unwrap_or(whole)
+    }
+
+    /// Takes new settings of the same source; a newly named part is fetched at once.
+    pub(super) fn reconfigure(&self, spec: Spec, with: &Surroundings) {
+        self.standing.set_stale_after(spec.stale_after);
+        let before = self.spec.swap(Arc::new(spec));
+        self.name_parts(with);
+        if *before != *self.spec() {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Makes the parts those that are named; what the copy has of new ones is in force at once.
+    fn name_parts(&self, with: &Surroundings) {
+        let (before, spec) = (self.parts.load_full(), self.spec());
+        let held = self.memory().held.clone();
+        let part = |name: &Arc<str>| {
+            let part = before.get(name).map(Arc::clone);
+            let part = part.unwrap_or_else(|| Arc::new(Part::new(Arc::clone(&self.standing))));
+            if let Some(kept) = held.as_deref().and_then(|held| held.parts.get(name)) {
+                part.publish(AddressSet::new(kept.nets()));
+            }
+            (Arc::clone(name), part)
+        };
+        let now: BTreeMap<_, _> = wanted(&spec).iter().map(part).collect();
+        for gone in before.keys().filter(|name| !now.contains_key(*name)) {
+            // It may never have been exported.
+            let _ = with.metrics.feed_addresses.remove_label_values(&[&*spec.name, &**gone]);
+        }
+        self.parts.store(Arc::new(now));
+        self.export(with);
+    }
+
+    /// Fetches, judges and applies, once.
+    pub(super) async fn refresh(&self, with: &Arc<Surroundings>) -> Outcome {
+        let _turn = self.turn.lock().await;
+        let spec = self.spec();
+        let held = self.memory().held.clone();
+        // Only a copy that has every part may be confirmed by "not modified".
+        let known = held.as_deref().filter(|held| wanted(&spec).iter().all(|part| held.parts.contains_key(part)));
+        let outcome = match fetch::fetch(&spec, known.map(|held| &held.validators), with.patience).await {
+            Ok(Answer::Document(fetched)) => self.document(&spec, held, fetched, with).await,
+            Ok(Answer::Unchanged) => self.unchanged(&spec, held, with).await,
+            Err(FetchError::TooLarge(cap)) => self.rejected(&spec, Rejection::TooLarge(cap), None, with),
+            Err(error) => {
+                self.memory().retry_after = error.retry_after();
+                self.failed(&spec, error.to_string(), with)
+            }
+        };
+        self.tried.store(true, Ordering::Release);
+        self.export(with);
+        outcome
+    }
+
+    async fn document(
+        &self,
+        spec: &Arc<Spec>,
+        held: Option<Arc<Held>>,
+        fetched: Fetched,
+        with: &Arc<Surroundings>,
+    ) -> Outcome {
+        // A few milliseconds of work on 4 MB, which a runtime of one thread does not have.
+        let (own, now) = (Arc::clone(spec), with.clock.now());
+        let read = task::spawn_blocking(move || Reading::of(&own, held.as_deref(), fetched, now)).await;
+        match read {
+            Ok(Ok(reading)) => self.accepted(spec, reading, with).await,
+            Ok(Err((rejection, sha256))) => self.rejected(spec, rejection, Some(sha256), with),
+            Err(error) => self.failed(spec, format!("the task that reads the document ended: {error}"), with),
+        }
+    }
+
+    async fn accepted(&self, spec: &Arc<Spec>, reading: Reading, with: &Arc<Surroundings>) -> Outcome {
+        let Reading { held, changes, sets, absent, names, lower } = reading;
+        if let Some((before, now)) = lower {
+            tracing::warn!(
+                feed = &*spec.name,
+                before,
+                now,
+                "the change number went down; an older document was published"
+            );
+        }
+        let held = Arc::new(held);
+        let recovered = {
+            let mut memory = self.memory();
+            memory.held = Some(Arc::clone(&held));
+            memory.failures = 0;
+            memory.error.take().is_some()
+        };
+        self.standing.accepted(held.checked);
+        let parts = self.parts.load();
+        for (name, set) in sets {
+            if let Some(part) = parts.get(&name) {
+                part.publish(set);
+            }
+        }
+        let moved = changes.iter().any(|change| change.added + change.removed > 0);
+        for change in changes.iter().filter(|change| change.added + change.removed > 0) {
+            let count = |label, by| with.metrics.feed_changes.with_label_values(&[&*spec.name, label]).inc_by(by);
+            count("added", change.added);
+            count("removed", change.removed);
+            let Change { part, added, removed, kept, total, .. } = change;
+            tracing::info!(feed = &*spec.name, part, added, removed, kept, total, "new addresses are in force");
+        }
+        if recovered && !moved {
+            tracing::info!(feed = &*spec.name, "the feed is up to date again");
+        }
+        self.tell_absent(spec, absent, &names);
+        self.save(spec, held, with).await;
+        Outcome::Accepted(changes)
+    }
+
+    async fn unchanged(&self, spec: &Arc<Spec>, held: Option<Arc<Held>>, with: &Arc<Surroundings>) -> Outcome {
+        let Some(held) = held else {
+            return self.failed(spec, "the source says that nothing has changed, and nothing is here".into(), with);
+        };
+        let now = with.clock.now();
+        let held = Arc::new(Held { checked: now, ..(*held).clone() });
+        let recovered = {
+            let mut memory = self.memory();
+            memory.held = Some(Arc::clone(&held));
+            memory.failures = 0;
+            memory.error.take().is_some()
+        };
+        self.standing.accepted(now);
+        if recovered {
+            tracing::info!(feed = &*spec.name, "the feed is up to date again");
+        }
+        self.save(spec, held, with).await;
+        Outcome::Unchanged
+    }
+
+    fn rejected(&self, spec: &Spec, rejection: Rejection, sha256: Option<[u8; 32]>, with: &Surroundings) -> Outcome {
+        with.metrics.feed_rejected.with_label_values(&[&*spec.name, rejection.reason()]).inc();
+        self.standing.rejected();
+        let sha256 = sha256.map(|hash| HEXLOWER.encode(&hash));
+        let mut error = format!("the newest document is refused: {rejection}");
+        if let Some(hash) = sha256.as_ref().filter(|_| rejection.is_acceptable()) {
+            error.push_str(&format!("; if a person has read it and it is right, set `accept: {hash}`"));
+        }
+        self.complain(spec, error, "the last good copy stays in force");
+        Outcome::Rejected { rejection, sha256 }
+    }
+
+    fn failed(&self, spec: &Spec, error: String, with: &Surroundings) -> Outcome {
+        with.metrics.feed_failures.with_label_values(&[&*spec.name]).inc();
+        self.complain(spec, error.clone(), "the feed could not be fetched");
+        Outcome::Failed(error)
+    }
+
+    /// Notes a failure; says it when it is a new one.
+    fn complain(&self, spec: &Spec, error: String, what: &'static str) {
+        let mut memory = self.memory();
+        memory.failures = memory.failures.saturating_add(1);
+        if memory.error.as_ref() != Some(&error) {
+            let copy = if memory.held.is_some() {
+                what
+            } else {
+                "there is no good copy: callers not listed elsewhere get 503 in mode enforce"
+            };
+            tracing::warn!(feed = &*spec.name, error, "{copy}");
+        }
+        memory.error = Some(error);
+    }
+
+    fn tell_absent(&self, spec: &Spec, absent: Vec<Arc<str>>, names: &[Arc<str>]) {
+        let mut memory = self.memory();
+        if memory.absent == absent {
+            return;
+        }
+        for part in &absent {
+            let near = nearest(part, names).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+            let present = Names(names);
+            tracing::warn!(
+                feed = &*spec.name,
+                part = &**part,
+                "no such part, or it has no entries: {near}it has {present}"
+            );
+        }
+        memory.absent = absent;
+    }
+
+    async fn save(&self, spec: &Arc<Spec>, held: Arc<Held>, with: &Arc<Surroundings>) {
+        let (spec, own) = (Arc::clone(spec), Arc::clone(with));
+        let saved = task::spawn_blocking(move || own.cache.save(&spec, &held, &own.clock)).await;
+        match saved {
+            Ok(Ok(())) => with.cache_told.store(false, Ordering::Relaxed),
+            Ok(Err(error)) => {
+                if !with.cache_told.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%error, "feeds.cache_dir cannot be written; a restart will have to fetch all feeds");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the task that writes the copy of a feed ended"),
+        }
+    }
+
+    /// What passes with time alone: grace ends, copies age.
+    pub(super) fn tend(&self, with: &Surroundings) {
+        // A turn that is under way does the same at its end.
+        let Ok(_turn) = self.turn.try_lock() else { return };
+        let now = with.clock.now();
+        let held = self.memory().held.clone();
+        let ends = |held: &Held| held.parts.values().any(|kept| kept.leaving.iter().any(|(_, until)| *until <= now));
+        if let Some(held) = held.filter(|held| ends(held)) {
+            self.expire((*held).clone(), now);
+        }
+        self.tell_age(now);
+        self.export(with);
+    }
+
+    fn expire(&self, mut held: Held, now: Time) {
+        let parts = self.parts.load();
+        for (name, kept) in &mut held.parts {
+            if kept.expire(now) {
+                if let Some(part) = parts.get(name) {
+                    part.publish(AddressSet::new(kept.nets()));
+                }
+                tracing::info!(
+                    feed = &*self.spec().name,
+                    part = &**name,
+                    "addresses that were removed are no longer kept"
+                );
+            }
+        }
+        self.memory().held = Some(Arc::new(held));
+    }
+
+    /// Says once that a copy grows old, and once more when it is a matter of days. Okta's list loses 5 % within three
+    /// days and 12 % within a week; a new range of Azure is announced a week before its use.
+    fn tell_age(&self, now: Time) {
+        const HOUR: u64 = 3600;
+        let spec = self.spec();
+        let (warn, alert) = match spec.kind {
+            Kind::AzureServiceTags => (8 * 24 * HOUR, 15 * 24 * HOUR),
+            Kind::List => (2 * 24 * HOUR, 4 * 24 * HOUR),
+            Kind::Okta => (6 * HOUR, 24 * HOUR),
+        };
+        let mut memory = self.memory();
+        let Some(checked) = memory.held.as_ref().map(|held| held.checked) else { return };
+        let age = now.since(checked);
+        // A feed that is fetched less often than that is not late.
+        let warn = Duration::from_secs(warn).max(spec.refresh * 2);
+        let level = if age >= Duration::from_secs(alert).max(spec.refresh * 3) { 2 } else { u8::from(age >= warn) };
+        if level > memory.age_told {
+            let (feed, hours, error) = (&*spec.name, age.as_secs() / HOUR, memory.error.as_deref().unwrap_or("none"));
+            match level {
+                1 => tracing::warn!(feed, hours, error, "the last good copy grows old"),
+                _ => tracing::error!(
+                    feed,
+                    hours,
+                    error,
+                    "the last good copy is old; new addresses of the publisher are missing"
+                ),
+            }
+        }
+        memory.age_told = level;
+    }
+
+    fn export_zeros(&self, with: &Surroundings) {
+        let (spec, metrics) = (self.spec(), &with.metrics);
+        let feed = &*spec.name;
+        metrics.feed_info.with_label_values(&[feed, spec.kind.as_str()]).set(1);
+        metrics.feed_failures.with_label_values(&[feed]);
+        for reason in Rejection::REASONS {
+            metrics.feed_rejected.with_label_values(&[feed, reason]);
+        }
+        for change in ["added", "removed"] {
+            metrics.feed_changes.with_label_values(&[feed, change]);
+        }
+    }
+
+    /// Gauges as things are.
+    fn export(&self, with: &Surroundings) {
+        let (spec, metrics, clock) = (self.spec(), &with.metrics, &with.clock);
+        let state = self.state(clock.now());
+        for label in State::ALL {
+            metrics.feed_state.with_label_values(&[&*spec.name, label.as_str()]).set(i64::from(label == state));
+        }
+        let held = self.memory().held.clone();
+        let number = |secs: Option<u64>| i64::try_from(secs.unwrap_or_default()).unwrap_or(i64::MAX);
+        let checked = held.as_ref().map(|held| clock.to_wall(held.checked));
+        metrics.feed_last_success.with_label_values(&[&*spec.name]).set(number(checked));
+        let dated = held.as_ref().and_then(|held| held.dated);
+        metrics.feed_document.with_label_values(&[&*spec.name]).set(number(dated));
+        for name in self.parts.load().keys() {
+            let kept = held.as_ref().and_then(|held| held.parts.get(name));
+            metrics.feed_addresses.with_label_values(&[&*spec.name, &**name]).set(number(kept.map(Kept::count)));
+        }
+    }
+
+    /// Ends the series of a feed that is no longer configured.
+    pub(super) fn forget(&self, with: &Surroundings) {
+        let (spec, metrics) = (self.spec(), &with.metrics);
+        let feed = &*spec.name;
+        // What was never exported cannot be removed; that is no fault.
+        let _ = metrics.feed_info.remove_label_values(&[feed, spec.kind.as_str()]);
+        let _ = metrics.feed_failures.remove_label_values(&[feed]);
+        let _ = metrics.feed_last_success.remove_label_values(&[feed]);
+        let _ = metrics.feed_document.remove_label_values(&[feed]);
+        for reason in Rejection::REASONS {
+            let _ = metrics.feed_rejected.remove_label_values(&[feed, reason]);
+        }
+        for change in ["added", "removed"] {
+            let _ = metrics.feed_changes.remove_label_values(&[feed, change]);
+        }
+        for state in State::ALL {
+            let _ = metrics.feed_state.remove_label_values(&[feed, state.as_str()]);
+        }
+        for part in self.parts.load().keys() {
+            let _ = metrics.feed_addresses.remove_label_values(&[feed, &**part]);
+        }
+    }
+
+    /// Tries at once, then at its intervals, until it is dropped.
+    pub(super) async fn run(self: Arc<Self>, with: Arc<Surroundings>) {
+        loop {
+            let before = self.stamp().await;
+            self.refresh(&with).await;
+            self.tend(&with);
+            let (failures, retry_after) = {
+                let mut memory = self.memory();
+                (memory.failures, memory.retry_after.take())
+            };
+            let pause = pause(failures, self.spec().refresh, retry_after, dice());
+            self.wait(time::Instant::now() + pause, before, &with).await;
+        }
+    }
+
+    /// Returns when it is time, when the settings or when the file have changed.
+    async fn wait(&self, until: time::Instant, before: Option<Stamp>, with: &Surroundings) {
+        let mut tended = time::Instant::now();
+        loop {
+            let is_file = matches!(self.spec().source, Source::File(_));
+            let tick = time::Instant::now() + if is_file { FILE_TICK } else { TICK };
+            tokio::select! {
+                () = self.wake.notified() => return,
+                () = time::sleep_until(tick.min(until)) => {}
+            }
+            if time::Instant::now() >= until || (is_file && self.stamp().await != before) {
+                return;
+            }
+            if tended.elapsed() >= TICK {
+                tended = time::Instant::now();
+                self.tend(with);
+            }
+        }
+    }
+
+    async fn stamp(&self) -> Option<Stamp> {
+        let spec = self.spec();
+        match &spec.source {
+            Source::File(path) => stamp(path).await,
+            Source::Discover(_) | Source::Url(_) => None,
+        }
+    }
+}
+
+/// What tells that a file has changed, also where it was swapped behind a symlink.
+type Stamp = (SystemTime, u64);
+
+async fn stamp(path: &Path) -> Option<Stamp> {
+    let about = tokio::fs::metadata(path).await.ok()?;
+    Some((about.modified().ok()?, about.len()))
+}
+
+/// A document that is believed, ready to be put in force.
+struct Reading {
+    held: Held,
+    changes: Vec<Change>,
+    sets: Vec<(Arc<str>, AddressSet)>,
+    /// Named by a tenant and not there.
+    absent: Vec<Arc<str>>,
+    names: Vec<Arc<str>>,
+    /// The change number before and now, if it went down.
+    lower: Option<(u64, u64)>,
+}
+
+impl Reading {
+    fn of(spec: &Spec, last: Option<&Held>, fetched: Fetched, now: Time) -> Result<Self, (Rejection, [u8; 32])> {
+        let sha256: [u8; 32] = Sha256::digest(&fetched.bytes).into();
+        let parts = wanted(spec);
+        let document = parse::document(spec.kind, spec.pointer.as_deref(), Wanted::Named(&parts), &fetched.bytes)
+            .map_err(|error| (error.into(), sha256))?;
+        let case = Case {
+            kind: spec.kind,
+            document: &document,
+            wanted: &parts,
+            last: |part: &str| last.and_then(|held| held.parts.get(part)).map(|kept| &kept.current[..]),
+            age: last.map_or(Duration::ZERO, |held| now.since(held.checked)),
+            // What is in force already is not judged by its width again when `accept` has gone from the settings.
+            accepted: spec.accept == Some(sha256) || last.is_some_and(|held| held.sha256 == sha256),
+        };
+        case.judge().map_err(|rejection| (rejection, sha256))?;
+        Ok(Self::apply(spec, last, document, sha256, (fetched.validators, fetched.dated), now))
+    }
+
+    fn apply(
+        spec: &Spec,
+        last: Option<&Held>,
+        document: Document,
+        sha256: [u8; 32],
+        (validators, dated): (Validators, Option<u64>),
+        now: Time,
+    ) -> Self {
+        let same = last.filter(|held| held.sha256 == sha256);
+        let mut held = Held {
+            sha256,
+            fetched: same.map_or(now, |held| held.fetched),
+            checked: now,
+            validators,
+            dated,
+            change_number: document.change_number,
+            parts: BTreeMap::new(),
+        };
+        let (mut changes, mut sets) = (Vec::new(), Vec::new());
+        for (name, nets) in document.parts.iter().filter(|(_, nets)| !nets.is_empty()) {
+            let old = last.and_then(|held| held.parts.get(name));
+            let (kept, change) = Kept::next(old, name, nets, now, spec.removal_grace);
+            sets.push((Arc::clone(name), AddressSet::new(kept.nets())));
+            changes.push(change);
+            held.parts.insert(Arc::clone(name), kept);
+        }
+        let absent = wanted(spec).into_iter().filter(|part| !held.parts.contains_key(part)).collect();
+        let before = last.and_then(|held| held.change_number);
+        let lower = before.zip(document.change_number).filter(|(before, now)| now < before);
+        Self { held, changes, sets, absent, names: document.names, lower }
+    }
+}
+
+/// The parts that are looked for.
+pub(super) fn wanted(spec: &Spec) -> Vec<Arc<str>> {
+    match spec.kind {
+        Kind::List => vec![WHOLE.into()],
+        Kind::AzureServiceTags | Kind::Okta => spec.parts.clone(),
+    }
+}
+
+/// How long to wait for the next try. After a success the interval, a tenth more or less, so that a fleet does not come
+/// at once; after failures 30 s, doubled each time up to the interval, half as much again at random. `dice` is from 0 to 1.
+fn pause(failures: u32, refresh: Duration, retry_after: Option<Duration>, dice: f64) -> Duration {
+    if failures == 0 {
+        return refresh.mul_f64(0.9 + 0.2 * dice);
+    }
+    let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
+    let own = doubled.mul_f64(1.0 + 0.5 * dice).min(refresh.max(FIRST_PAUSE));
+    let asked = retry_after.unwrap_or_default().min(refresh.max(LONGEST_PAUSE));
+    own.max(asked)
+}
+
+fn dice() -> f64 {
+    // Without randomness there is no jitter, which is no reason to stop.
+    getrandom::u32().map_or(0.5, |number| f64::from(number) / f64::from(u32::MAX))
+}
+
+/// The name that a misspelt one may stand for: the same without case, or one or two edits away.
+pub(super) fn nearest<'a>(name: &str, names: &'a [Arc<str>]) -> Option<&'a Arc<str>> {
+    const FAR: usize = 3;
+    names
+        .iter()
+        .map(|near| (distance(name, near, FAR), near))
+        .filter(|(far, _)| *far < FAR)
+        .min_by_key(|(far, _)| *far)
+        .map(|(_, near)| near)
+}
+
+/// Edits between two names without regard to case, or `far` if there are as many.
+fn distance(a: &str, b: &str, far: usize) -> usize {
+    let (a, b) = (a.to_ascii_lowercase().into_bytes(), b.to_ascii_lowercase().into_bytes());
+    if a.len().abs_diff(b.len()) >= far || a.len() > 200 {
+        return far;
+    }
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = corner + usize::from(x != y);
+            corner = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(corner + 1);
+        }
+    }
+    row[b.len()].min(far)
+}
+
+/// The parts of a document, for people who look: entries by name.
+pub(super) async fn look(spec: &Spec, patience: Patience) -> Result<BTreeMap<Arc<str>, Vec<IpNet>>, String> {
+    let fetched = match fetch::fetch(spec, None, patience).await.map_err(|error| error.to_string())? {
+        Answer::Document(fetched) => fetched,
+        Answer::Unchanged => return Err("the source says that nothing has changed, and was not asked".into()),
+    };
+    let document = parse::document(spec.kind, spec.pointer.as_deref(), Wanted::All, &fetched.bytes);
+    document.map(|document| document.parts).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn tries_come_at_the_interval_and_not_all_at_once() {
+        assert_eq!(pause(0, HOUR, None, 0.0), Duration::from_secs(3240));
+        assert_eq!(pause(0, HOUR, None, 1.0), Duration::from_secs(3960));
+    }
+
+    #[test]
+    fn failures_are_tried_again_soon_and_then_later() {
+        assert_eq!(pause(1, HOUR, None, 0.0), Duration::from_secs(30));
+        assert_eq!(pause(1, HOUR, None, 1.0), Duration::from_secs(45));
+        assert_eq!(pause(3, HOUR, None, 0.0), Duration::from_secs(120));
+        for failures in [10, 100, u32::MAX] {
+            assert_eq!(pause(failures, HOUR, None, 1.0), HOUR);
+        }
+    }
+
+    #[test]
+    fn what_the_source_asks_for_is_given_within_bounds() {
+        let asked = |secs| pause(1, HOUR, Some(Duration::from_secs(secs)), 0.0);
+        assert_eq!(asked(600), Duration::from_secs(600));
+        assert_eq!(asked(1), Duration::from_secs(30));
+        assert_eq!(asked(u64::MAX), HOUR);
+        assert_eq!(pause(1, 24 * HOUR, Some(10 * HOUR), 0.0), 10 * HOUR);
+    }
+
+    #[test]
+    fn a_misspelt_part_finds_its_neighbour() {
+        let names: Vec<Arc<str>> = ["us_cell_1", "emea_cell_1", "AzureActiveDirectory"].map(Into::into).to_vec();
+        let near = |name| nearest(name, &names).map(|near| &**near);
+        assert_eq!(near("us_cel_1"), Some("us_cell_1"));
+        assert_eq!(near("azureactivedirectory"), Some("AzureActiveDirectory"));
+        assert_eq!(near("oktapreview"), None);
+        assert_eq!(near(""), None);
+    }
+}

@@ -1,0 +1,346 @@
+//! What is kept of a feed: the last good copy, what a new document changes in it, and what may be concluded from it.
+//!
+//! What a document adds counts at once; what it drops stays for the grace, because publishers take addresses out of a
+//! list before the last caller has left them, and some come back. Grace is counted per address and not per entry: when
+//! `192.0.2.0/24` becomes `192.0.2.0/25`, the other half leaves, and only that.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use ipnet::IpNet;
+use serde::Serialize;
+
+use super::{clock::Time, ranges::Ranges, set::AddressSet};
+
+/// How far a feed, or a part of it, can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// The newest document is in force, and a fetch has succeeded within `stale_after`.
+    Fresh,
+    /// The newest document was refused; the last good copy is within `stale_after`.
+    Rejected,
+    /// The last good copy is older than `stale_after`.
+    Stale,
+    /// There is no good copy.
+    NeverLoaded,
+}
+
+impl State {
+    /// All, from good to bad.
+    pub const ALL: [Self; 4] = [Self::Fresh, Self::Rejected, Self::Stale, Self::NeverLoaded];
+
+    /// The metric label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::NeverLoaded => "never_loaded",
+            Self::Rejected => "rejected",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+/// What may be told to a caller whose address is in none of the lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readiness {
+    /// This feed cannot say who may not call: 503.
+    NotReady,
+    /// It can: 403.
+    Ready,
+}
+
+/// One part of a feed, as the gate asks it. Cheap to ask, replaced as a whole when a document is applied.
+#[derive(Debug)]
+pub struct Part {
+    set: ArcSwap<AddressSet>,
+    loaded: AtomicBool,
+    standing: Arc<Standing>,
+}
+
+/// What all parts of a feed share: when a fetch last succeeded, and for how long that counts. Milliseconds of [`Time`].
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    checked: AtomicU64,
+    stale_after: AtomicU64,
+    rejected: AtomicBool,
+}
+
+impl Part {
+    pub(super) fn new(standing: Arc<Standing>) -> Self {
+        Self { set: ArcSwap::default(), loaded: AtomicBool::new(false), standing }
+    }
+
+    /// The entry that holds `address`, what is kept by the grace included. A listed address passes in every state.
+    pub fn find(&self, address: std::net::IpAddr) -> Option<IpNet> {
+        self.set.load().find(address)
+    }
+
+    /// Whether an address that is not found may be refused.
+    pub fn readiness(&self, now: Time) -> Readiness {
+        match self.state(now) {
+            State::Fresh | State::Rejected => Readiness::Ready,
+            State::NeverLoaded | State::Stale => Readiness::NotReady,
+        }
+    }
+
+    /// How far this part can be trusted.
+    pub fn state(&self, now: Time) -> State {
+        if self.loaded.load(Ordering::Acquire) { self.standing.state(now) } else { State::NeverLoaded }
+    }
+
+    /// The entries in force.
+    pub fn entries(&self) -> usize {
+        self.set.load().len()
+    }
+
+    pub(super) fn publish(&self, set: AddressSet) {
+        self.set.store(Arc::new(set));
+        self.loaded.store(true, Ordering::Release);
+    }
+}
+
+impl Standing {
+    pub(super) fn set_stale_after(&self, stale_after: Duration) {
+        self.stale_after.store(u64::try_from(stale_after.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(super) fn accepted(&self, at: Time) {
+        self.checked.store(at.millis(), Ordering::Release);
+        self.rejected.store(false, Ordering::Release);
+    }
+
+    pub(super) fn rejected(&self) {
+        self.rejected.store(true, Ordering::Release);
+    }
+
+    /// The state of what is loaded.
+    pub(super) fn state(&self, now: Time) -> State {
+        let checked = Time::from_millis(self.checked.load(Ordering::Acquire));
+        if now.since(checked).as_millis() > u128::from(self.stale_after.load(Ordering::Relaxed)) {
+            State::Stale
+        } else if self.rejected.load(Ordering::Acquire) {
+            State::Rejected
+        } else {
+            State::Fresh
+        }
+    }
+}
+
+/// The last good copy of a feed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Of the document.
+    pub(super) sha256: [u8; 32],
+    /// When it came.
+    pub(super) fetched: Time,
+    /// When it was last accepted or found unchanged.
+    pub(super) checked: Time,
+    /// To ask for it only if it has changed.
+    pub(super) validators: Validators,
+    /// What it says of its own date, Unix time.
+    pub(super) dated: Option<u64>,
+    /// Azure's count of publications.
+    pub(super) change_number: Option<u64>,
+    /// Its parts.
+    pub(super) parts: BTreeMap<Arc<str>, Kept>,
+}
+
+/// What the server said about the version of a document.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Validators {
+    /// SHA-256 of the URL that they belong to.
+    pub(super) url: [u8; 32],
+    pub(super) etag: Option<String>,
+    pub(super) last_modified: Option<String>,
+}
+
+/// One part of the last good copy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// As published, sorted, each once.
+    pub(super) current: Vec<IpNet>,
+    /// Not published any more, and until when allowed; nothing of it is in `current`.
+    pub(super) leaving: Vec<(IpNet, Time)>,
+}
+
+/// What a document did to one part. Addresses, IPv6 by networks of 64 bits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// The part; empty for a list.
+    pub part: String,
+    /// Not in the document before.
+    pub added: u64,
+    /// In the document before and not in this one.
+    pub removed: u64,
+    /// Not in this document, and still allowed by the grace.
+    pub kept: u64,
+    /// In the document.
+    pub published: u64,
+    /// Allowed: published and kept.
+    pub total: u64,
+}
+
+impl Kept {
+    /// The part after a document that says `nets`.
+    pub(super) fn next(
+        old: Option<&Self>,
+        part: &Arc<str>,
+        nets: &[IpNet],
+        now: Time,
+        grace: Duration,
+    ) -> (Self, Change) {
+        let mut current = nets.to_vec();
+        current.sort_unstable();
+        current.dedup();
+        let published = Ranges::of(&current);
+        let before = old.map(|old| Ranges::of(&old.current)).unwrap_or_default();
+        let removed = before.minus(&published);
+        let end = now.plus(grace);
+        let mut leaving: Vec<(IpNet, Time)> = old.map_or(&[][..], |old| &old.leaving).to_vec();
+        leaving.extend(removed.nets().into_iter().map(|net| (net, end)));
+        // What has come back has no end any more; a grace that was shortened holds for what leaves already.
+        let leaving = leaving
+            .into_iter()
+            .filter(|(_, until)| *until > now)
+            .flat_map(|(net, until)| {
+                Ranges::of([&net]).minus(&published).nets().into_iter().map(move |net| (net, until.min(end)))
+            })
+            .filter(|(_, until)| *until > now)
+            .collect();
+        let added = published.minus(&before).count();
+        let kept = Self { current, leaving };
+        let change = Change {
+            part: part.to_string(),
+            added,
+            removed: removed.count(),
+            kept: Ranges::of(kept.leaving.iter().map(|(net, _)| net)).count(),
+            published: published.count(),
+            total: kept.count(),
+        };
+        (kept, change)
+    }
+
+    /// Drops what the grace no longer keeps; whether there was any.
+    pub(super) fn expire(&mut self, now: Time) -> bool {
+        let before = self.leaving.len();
+        self.leaving.retain(|(_, until)| *until > now);
+        self.leaving.len() < before
+    }
+
+    /// Everything that is allowed.
+    pub(super) fn nets(&self) -> impl Iterator<Item = &IpNet> {
+        self.current.iter().chain(self.leaving.iter().map(|(net, _)| net))
+    }
+
+    /// Addresses that are allowed.
+    pub(super) fn count(&self) -> u64 {
+        Ranges::of(self.nets()).count()
+    }
+
+    /// Until when an entry is kept by the grace.
+    pub(super) fn until(&self, entry: &IpNet) -> Option<Time> {
+        if self.current.binary_search(entry).is_ok() {
+            return None;
+        }
+        self.leaving.iter().find(|(net, _)| net == entry).map(|(_, until)| *until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+    const WEEK: Duration = Duration::from_secs(7 * 86_400);
+
+    fn day(day: u64) -> Time {
+        Time::from_secs(1_000_000_000 + day * 86_400)
+    }
+
+    fn nets(text: &str) -> Vec<IpNet> {
+        text.split_whitespace().map(|net| net.parse().unwrap()).collect()
+    }
+
+    fn next(old: Option<&Kept>, text: &str, at: u64) -> (Kept, Change) {
+        Kept::next(old, &"a".into(), &nets(text), day(at), WEEK)
+    }
+
+    fn allows(kept: &Kept, address: &str) -> bool {
+        AddressSet::new(kept.nets()).find(address.parse().unwrap()).is_some()
+    }
+
+    #[test]
+    fn additions_count_at_once_and_removals_after_the_grace() {
+        let (first, change) = next(None, "192.0.2.0/31", 0);
+        assert_eq!((change.added, change.removed, change.total), (2, 0, 2));
+        let (mut second, change) = next(Some(&first), "192.0.2.0/32 198.51.100.0/32", 1);
+        assert_eq!((change.added, change.removed, change.kept, change.published, change.total), (1, 1, 1, 2, 3));
+        assert!(allows(&second, "192.0.2.1") && allows(&second, "198.51.100.0"));
+        assert!(!second.expire(day(7)) && allows(&second, "192.0.2.1"));
+        assert!(second.expire(day(8)) && !allows(&second, "192.0.2.1"));
+    }
+
+    #[test]
+    fn what_returns_is_kept_without_end() {
+        let (first, _) = next(None, "192.0.2.0/32 192.0.2.1/32", 0);
+        let (second, _) = next(Some(&first), "192.0.2.0/32", 1);
+        let (mut third, change) = next(Some(&second), "192.0.2.0/31", 2);
+        assert_eq!((change.added, change.kept), (1, 0));
+        assert!(!third.expire(day(100)) && allows(&third, "192.0.2.1"));
+    }
+
+    #[test]
+    fn aggregation_removes_nothing() {
+        let (first, _) = next(None, "192.0.2.0/25 192.0.2.128/25", 0);
+        let (second, change) = next(Some(&first), "192.0.2.0/24", 1);
+        assert_eq!((change.added, change.removed, change.kept), (0, 0, 0));
+        assert!(second.leaving.is_empty());
+    }
+
+    #[test]
+    fn only_the_addresses_that_left_are_kept_and_not_longer() {
+        let (first, _) = next(None, "192.0.2.0/24", 0);
+        let (second, _) = next(Some(&first), "192.0.2.0/25", 1);
+        assert_eq!(second.leaving, [("192.0.2.128/25".parse().unwrap(), day(8))]);
+        // A later document does not prolong it, and takes back what it needs.
+        let (mut third, _) = next(Some(&second), "192.0.2.0/25 192.0.2.128/26", 5);
+        assert_eq!(third.leaving, [("192.0.2.192/26".parse().unwrap(), day(8))]);
+        third.expire(day(8));
+        assert!(allows(&third, "192.0.2.129") && !allows(&third, "192.0.2.193"));
+    }
+
+    #[test]
+    fn a_shorter_grace_holds_for_what_leaves_already() {
+        let (first, _) = next(None, "192.0.2.0/31", 0);
+        let (second, _) = next(Some(&first), "192.0.2.0/32", 1);
+        let (third, _) = Kept::next(Some(&second), &"a".into(), &nets("192.0.2.0/32"), day(2), DAY);
+        assert_eq!(third.leaving[0].1, day(3));
+        let (none, _) = Kept::next(Some(&second), &"a".into(), &nets("192.0.2.0/32"), day(2), Duration::ZERO);
+        assert!(none.leaving.is_empty());
+    }
+
+    #[test]
+    fn an_unlisted_address_is_refused_only_by_what_is_fresh_enough() {
+        let standing = Arc::<Standing>::default();
+        standing.set_stale_after(3 * DAY);
+        let part = Part::new(Arc::clone(&standing));
+        standing.accepted(day(0));
+        assert_eq!((part.state(day(0)), part.readiness(day(0))), (State::NeverLoaded, Readiness::NotReady));
+        part.publish(AddressSet::new(&nets("192.0.2.0/24")));
+        assert_eq!((part.state(day(3)), part.readiness(day(3))), (State::Fresh, Readiness::Ready));
+        standing.rejected();
+        assert_eq!((part.state(day(3)), part.readiness(day(3))), (State::Rejected, Readiness::Ready));
+        assert_eq!((part.state(day(4)), part.readiness(day(4))), (State::Stale, Readiness::NotReady));
+        assert!(part.find("192.0.2.7".parse().unwrap()).is_some());
+        standing.accepted(day(4));
+        assert_eq!(part.state(day(4)), State::Fresh);
+    }
+}
