@@ -19,7 +19,7 @@ const BYTES: [usize; 2] = [768, 128];
 fn a_hundred_thousand_tenants_stay_below_three_quarters_of_a_kibibyte_each() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let _runtime = runtime.enter();
-    let metrics = Arc::new(Metrics::new(&[], &[]).expect("a table without doubles"));
+    let metrics = Arc::new(Metrics::new().expect("a table without doubles"));
     let store = Arc::new(Store::local(metrics));
     let quota = Some(Quota { per_second: 25.0, burst: NonZeroU32::MIN.saturating_add(49) });
     let limits = Limits {

@@ -4,11 +4,11 @@
 //! identity provider. So a listed address still needs its token, and an unlisted one is refused only where the lists
 //! are known to be good: while a feed is away or too old, nobody is told 403, which an IdP takes for lost credentials.
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{net::IpAddr, sync::Arc};
 
 use crate::{
     config::settings::{self, AllowMode},
-    feed::{AddressSet, Feeds, Part, Readiness},
+    feed::{AddressSet, Feeds, Part, Readiness, Time},
 };
 
 /// A tenant's allowlist.
@@ -38,7 +38,7 @@ impl Allowlist {
         let part = |named: &crate::config::types::FeedRef| feeds.part(&named.feed, named.part.as_deref());
         Self {
             mode: settings.mode,
-            ranges: settings.cidrs.iter().copied().collect(),
+            ranges: AddressSet::new(&settings.cidrs),
             parts: settings.feeds.iter().filter_map(part).collect(),
         }
     }
@@ -48,15 +48,17 @@ impl Allowlist {
         self.mode
     }
 
-    /// Judges an address, whatever the mode.
-    pub fn judge(&self, address: Option<IpAddr>, now: Instant) -> Verdict {
+    /// Judges an address, whatever the mode. The time is asked only where it matters.
+    pub fn judge(&self, address: Option<IpAddr>, now: impl Fn() -> Time) -> Verdict {
         let Some(address) = address else { return Verdict::Unknown };
         if self.ranges.find(address).is_some() || self.parts.iter().any(|part| part.find(address).is_some()) {
             Verdict::Listed
-        } else if self.parts.iter().any(|part| part.readiness(now) == Readiness::NotReady) {
-            Verdict::NotReady
-        } else {
+        } else if self.parts.is_empty() {
             Verdict::Unlisted
+        } else {
+            let now = now();
+            let not_ready = self.parts.iter().any(|part| part.readiness(now) == Readiness::NotReady);
+            if not_ready { Verdict::NotReady } else { Verdict::Unlisted }
         }
     }
 }

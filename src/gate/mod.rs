@@ -21,7 +21,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, AtomicUsize, Ordering},
     },
-    time::{Instant, SystemTime},
+    time::SystemTime,
 };
 
 use http::HeaderMap;
@@ -82,6 +82,7 @@ pub struct Gate {
     resolver: Resolver,
     rules: ClientAddress,
     tenants: Tenants,
+    feeds: Arc<Feeds>,
     metrics: Arc<Metrics>,
     limit: usize,
     shared: Arc<Shared>,
@@ -105,8 +106,8 @@ impl Gate {
     /// The gate for `settings`. What `before` counts and remembers goes on.
     pub fn new(
         settings: &Settings,
-        feeds: &Feeds,
-        store: &rate::Store,
+        feeds: &Arc<Feeds>,
+        store: &Arc<rate::Store>,
         metrics: &Arc<Metrics>,
         before: Option<&Self>,
     ) -> Self {
@@ -120,6 +121,7 @@ impl Gate {
             resolver: Resolver::new(&settings.tenants.resolve),
             rules: settings.listen.client_address.clone(),
             tenants,
+            feeds: Arc::clone(feeds),
             metrics: Arc::clone(metrics),
             limit: settings.listen.limits.in_flight,
             shared,
@@ -183,7 +185,7 @@ impl Gate {
     /// # Errors
     /// The address, or the token.
     pub fn admit(&self, tenant: &Tenant, caller: &Caller, headers: &HeaderMap) -> Result<(), Refused> {
-        tenant.admit(caller, headers, Instant::now(), SystemTime::now(), &self.metrics)
+        tenant.admit(caller, headers, &self.feeds, SystemTime::now(), &self.metrics)
     }
 
     /// Lets a caller in by address alone, as requests outside SCIM are.
@@ -191,7 +193,7 @@ impl Gate {
     /// # Errors
     /// The address.
     pub fn admit_outside(&self, caller: &Caller) -> Result<(), Refused> {
-        self.outside().judge(caller, Instant::now(), SystemTime::now(), false, &self.metrics)
+        self.outside().judge(caller, &self.feeds, SystemTime::now(), false, &self.metrics)
     }
 
     /// Room for one more request.

@@ -9,7 +9,7 @@ use std::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Instant, SystemTime},
+    time::SystemTime,
 };
 
 use http::{HeaderMap, HeaderValue, Uri, header};
@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     config::settings::AllowMode,
+    feed::Feeds,
     observe::Metrics,
     quirk::{Idp, Plan, PlanSettings},
 };
@@ -175,18 +176,18 @@ impl Tenant {
         &self,
         caller: &Caller,
         headers: &HeaderMap,
-        monotonic: Instant,
+        feeds: &Feeds,
         now: SystemTime,
         metrics: &Metrics,
     ) -> Result<(), Refused> {
         let rules = &self.rules;
         if rules.tokens.is_empty() {
-            return self.judge(caller, monotonic, now, false, metrics);
+            return self.judge(caller, feeds, now, false, metrics);
         }
         // Looked at also where the address is refused, to count who would have been let in: most likely the IdP, from
         // an address that is missing on its list.
         let token = token::check(&rules.tokens, Presented::of(headers, rules.bare_token), now);
-        self.judge(caller, monotonic, now, token.is_ok(), metrics)?;
+        self.judge(caller, feeds, now, token.is_ok(), metrics)?;
         token?.used(now);
         Ok(())
     }
@@ -195,7 +196,7 @@ impl Tenant {
     pub(super) fn judge(
         &self,
         caller: &Caller,
-        monotonic: Instant,
+        feeds: &Feeds,
         now: SystemTime,
         valid_token: bool,
         metrics: &Metrics,
@@ -205,7 +206,7 @@ impl Tenant {
             return Ok(());
         }
         let enforced = allow.mode() == AllowMode::Enforce;
-        let (decision, refused) = match (allow.judge(caller.address, monotonic), caller.address) {
+        let (decision, refused) = match (allow.judge(caller.address, || feeds.now()), caller.address) {
             (Verdict::Listed, _) => ("listed", None),
             (Verdict::Unknown, _) | (_, None) => ("address_unknown", Some(Refused::AddressUnknown)),
             (Verdict::NotReady, Some(_)) => ("feed_not_ready", Some(Refused::Feed)),

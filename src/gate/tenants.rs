@@ -63,7 +63,7 @@ struct Maker {
     place: Option<Arc<Place>>,
     max_held: usize,
     max_labels: usize,
-    store: Store,
+    store: Arc<Store>,
     metrics: Arc<Metrics>,
     defaults: Arc<Rules>,
     limits: Option<Limits>,
@@ -74,7 +74,7 @@ impl Tenants {
     pub fn new(
         settings: &Settings,
         feeds: &Feeds,
-        store: &Store,
+        store: &Arc<Store>,
         metrics: &Arc<Metrics>,
         before: Option<&Self>,
     ) -> Self {
@@ -86,7 +86,7 @@ impl Tenants {
             url,
             max_held: settings.upstream.max_held.min(Semaphore::MAX_PERMITS),
             max_labels: settings.max_labels,
-            store: store.clone(),
+            store: Arc::clone(store),
             metrics: Arc::clone(metrics),
             defaults: Arc::new(rules(DEFAULT, &tenants.defaults, feeds, &mut plans, metrics, None)),
             limits: tenants.defaults.limits,
@@ -225,8 +225,6 @@ impl Maker {
         limits: Option<&Limits>,
         old: Option<&Tenant>,
     ) -> Tenant {
-        let none = Limits::default();
-        let limits = limits.unwrap_or(&none);
         let memory = if let Some(old) = old {
             old.memory.limiter.reconfigure(limits);
             Arc::clone(&old.memory)
@@ -235,7 +233,7 @@ impl Maker {
                 found: OnceLock::new(),
                 suggested: AtomicBool::new(false),
                 seen: Mutex::default(),
-                limiter: Limiter::new(id, label, limits, &self.store, &self.metrics),
+                limiter: Limiter::new(&self.store, id, label, limits),
                 unlisted: <_>::default(),
                 held: Semaphore::new(self.max_held),
             })

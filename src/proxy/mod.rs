@@ -28,7 +28,7 @@ use std::{
     pin::pin,
     sync::Arc,
     task::Poll,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
@@ -53,7 +53,7 @@ use self::{
     wire::Open,
 };
 use crate::{
-    config::settings::Listen,
+    config::settings::{Listen, RetryAfter},
     feed::Feeds,
     gate::{
         self, Caller, Tenant,
@@ -69,6 +69,7 @@ use crate::{
 pub(crate) struct Proxy {
     running: ArcSwap<Running>,
     feeds: Arc<Feeds>,
+    store: Arc<rate::Store>,
     metrics: Arc<Metrics>,
     ids: Ids,
     life: Arc<Life>,
@@ -145,9 +146,10 @@ impl Running {
         exchange.takes(self.gate.room()?);
         self.gate.admit(&tenant, &caller, &parts.headers)?;
         let detected = tenant.detect(&parts.headers);
-        let turn = turn(&tenant, rate::class(&parts.method, target), deadline, exchange).await?;
+        let class = rate::class(&parts.method, target);
+        let turn = turn(&tenant, class, deadline, self.settings.retry_after, exchange).await?;
         let plan = tenant.plan();
-        exchange.admitted(&plan, detected, turn);
+        exchange.admitted(&plan, detected, Some(turn));
 
         let base_url = self.base_url(&tenant, prefix, host.as_ref(), caller.https);
         headers::keep_tenant(&mut parts.headers, self.gate.resolver().headers(), &tenant.id);
@@ -226,13 +228,24 @@ async fn turn(
     tenant: &Tenant,
     class: Class,
     deadline: Instant,
+    retry_after: RetryAfter,
     exchange: &mut Exchange,
-) -> Result<Option<Turn>, Refusal> {
+) -> Result<Turn, Refusal> {
     let began = Instant::now();
     let turn = tenant.limiter().enter(class, deadline.into()).await;
     exchange.waited_for_turn(began.elapsed());
-    exchange.stands(turn.as_ref().map_or(None, Turn::standing));
-    Ok(Some(turn.map_err(gate::Refused::from)?))
+    match turn {
+        Ok(turn) => {
+            exchange.stands(turn.standing());
+            Ok(turn)
+        }
+        Err(refused) => {
+            // Two fields of one answer must not name two moments.
+            let again = Duration::from_secs(retry_after.seconds(refused.wait()));
+            exchange.stands(refused.standing().map(|standing| standing.no_sooner(again)));
+            Err(gate::Refused::from(refused).into())
+        }
+    }
 }
 
 fn outgoing(

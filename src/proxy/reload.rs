@@ -99,7 +99,7 @@ impl Proxy {
             tracing::warn!(key, "this changes only with a restart; the old value stays in force");
         }
         self.feeds.reconfigure(settings.feeds.specs.clone());
-        let running = Running::new(settings, &self.feeds, &self.metrics, Some(&before))?;
+        let running = Running::new(settings, &self.feeds, &self.store, &self.metrics, Some(&before))?;
         self.running.store(Arc::new(running));
         self.metrics.reloaded();
         Ok(())
@@ -123,7 +123,7 @@ impl Asked {
         {
             return;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -42,7 +42,7 @@ impl Guarded {
         });
         let pattern = |path: &str| {
             let segment = |segment: &Vec<u8>| (segment != TENANT.as_bytes()).then(|| segment.clone());
-            segments(decode(path.as_bytes())).iter().map(segment).collect()
+            segments(&decode(path.as_bytes())).iter().map(segment).collect()
         };
         let paths = prefixed.chain([listen.base_path.clone(), upstream.to_owned()]);
         Self(paths.map(|path| pattern(&path)).collect())
@@ -52,7 +52,7 @@ impl Guarded {
     /// do) out of segments would take `path` for one of these or one below: such a request would get round everything
     /// that is done for SCIM.
     fn holds(&self, path: &str) -> bool {
-        let have = segments(decode(path.as_bytes()));
+        let have = segments(&decode(path.as_bytes()));
         let same = |(want, have): (&Option<Vec<u8>>, &Vec<u8>)| want.as_ref().is_none_or(|want| want == have);
         self.0.iter().any(|want| want.len() <= have.len() && want.iter().zip(&have).all(same))
     }
@@ -110,7 +110,7 @@ fn is_plain(path: &str) -> bool {
 }
 
 /// The segments that are not empty, without path parameters and in lower case.
-fn segments(path: Vec<u8>) -> Vec<Vec<u8>> {
+fn segments(path: &[u8]) -> Vec<Vec<u8>> {
     path.split(|byte| *byte == b'/')
         .map(|segment| segment.split(|byte| *byte == b';').next().unwrap_or_default())
         .filter(|segment| !segment.is_empty())

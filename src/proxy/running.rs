@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::{
         Settings,
-        settings::{Listen, Store},
+        settings::Listen,
     },
     feed::Feeds,
     gate::{Gate, rate},
@@ -27,7 +27,6 @@ pub(crate) struct Running {
     pub(crate) guarded: Guarded,
     /// With its connections, which stay as long as nothing about the app changes.
     pub(crate) app: Arc<App>,
-    store: rate::Store,
 }
 
 impl Running {
@@ -37,7 +36,8 @@ impl Running {
     /// The files of `upstream.tls` cannot be used.
     pub(crate) fn new(
         settings: Settings,
-        feeds: &Feeds,
+        feeds: &Arc<Feeds>,
+        store: &Arc<rate::Store>,
         metrics: &Arc<Metrics>,
         before: Option<&Self>,
     ) -> anyhow::Result<Self> {
@@ -48,16 +48,9 @@ impl Running {
                 Arc::new(App::new(&settings.upstream, connector))
             }
         };
-        let store = match before.filter(|before| before.settings.store == settings.store) {
-            Some(before) => before.store.clone(),
-            None => match &settings.store {
-                Store::Local => rate::Store::local(),
-                Store::Redis { url, key_prefix } => rate::Store::redis(url, key_prefix, metrics)?,
-            },
-        };
-        let gate = Gate::new(&settings, feeds, &store, metrics, before.map(|before| &before.gate));
+        let gate = Gate::new(&settings, feeds, store, metrics, before.map(|before| &before.gate));
         let guarded = Guarded::new(&settings.listen, &settings.tenants.resolve, settings.upstream.url.path());
-        Ok(Self { settings, gate, guarded, app, store })
+        Ok(Self { settings, gate, guarded, app })
     }
 
     /// Keeps in `settings` what cannot change while this runs; the keys that wanted to.
@@ -78,6 +71,7 @@ impl Running {
         keep("admin", &now.admin, &mut settings.admin, &mut kept);
         keep("feeds.cache_dir", &now.feeds.cache_dir, &mut settings.feeds.cache_dir, &mut kept);
         keep("log", &now.log, &mut settings.log, &mut kept);
+        keep("rate_limit_store", &now.store, &mut settings.store, &mut kept);
         keep("threads", &now.threads, &mut settings.threads, &mut kept);
         kept
     }

@@ -24,9 +24,12 @@ use super::{
     running::Running,
 };
 use crate::{
-    config::{Settings, settings::Readiness},
+    config::{
+        Settings,
+        settings::{self, Readiness},
+    },
     feed::Feeds,
-    gate::tenants::DEFAULT,
+    gate::{rate::Store, tenants::DEFAULT},
     observe::{Metrics, admin, files, log},
     tls::Live,
 };
@@ -61,10 +64,14 @@ pub async fn bind(mut settings: Settings) -> anyhow::Result<Shim> {
         }
     };
     let feeds = Feeds::new(settings.feeds.specs.clone(), settings.feeds.cache_dir.clone(), Arc::clone(&metrics));
-    let running = ArcSwap::from_pointee(Running::new(settings, &feeds, &metrics, None)?);
+    let store = Arc::new(match &settings.store {
+        settings::Store::Local => Store::local(Arc::clone(&metrics)),
+        settings::Store::Redis { url, key_prefix } => Store::redis(url.expose(), key_prefix, Arc::clone(&metrics))?,
+    });
+    let running = ArcSwap::from_pointee(Running::new(settings, &feeds, &store, &metrics, None)?);
     metrics.reloaded();
     let (ids, life) = (Ids::default(), Arc::<Life>::default());
-    let proxy = Arc::new(Proxy { running, feeds, metrics, ids, life });
+    let proxy = Arc::new(Proxy { running, feeds, store, metrics, ids, life });
     Ok(Shim { proxy, data, tls, admin, origin: None })
 }
 
@@ -99,7 +106,7 @@ impl Shim {
         let Self { proxy, data, tls, admin, origin } = self;
         let running = proxy.running.load_full();
         announce(&running.settings);
-        let _feeds = proxy.feeds.run();
+        proxy.feeds.run();
         let _reloads = origin.map(|origin| AbortOnDropHandle::new(task::spawn(reload::follow(Arc::clone(&proxy), origin))));
         let (drain, draining) = watch::channel(false);
         let operators = admin::Admin {

@@ -284,7 +284,7 @@ async fn rediss_trusts_what_the_platform_trusts() {
 
 #[test]
 fn a_url_that_cannot_be_called_is_an_error_without_the_url() {
-    let metrics = Arc::new(Metrics::new(&[], &[]).unwrap());
+    let metrics = Arc::new(Metrics::new().unwrap());
     let error = Store::redis("redis://:hunter2@127.0.0.1:6379/database", "test:", metrics).unwrap_err().to_string();
     assert!(error.starts_with("rate_limit_store.url is not") && !error.contains("hunter2"), "{error}");
 }
@@ -314,7 +314,7 @@ struct Replica {
 impl Replica {
     /// With the first attempt to connect behind it.
     async fn start(url: &str) -> Self {
-        let metrics = Arc::new(Metrics::new(&[], &[]).unwrap());
+        let metrics = Arc::new(Metrics::new().unwrap());
         let store = Arc::new(Store::redis(url, "test:", Arc::clone(&metrics)).unwrap());
         store.settled().await;
         Self { metrics, store }

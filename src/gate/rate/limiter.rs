@@ -75,6 +75,13 @@ impl Refused {
         }
     }
 
+    /// One over its rate, for tests of those who answer.
+    #[cfg(test)]
+    pub(crate) fn over(class: Class, wait: Duration) -> Self {
+        let quota = super::Quota { per_second: 1.0, burst: NonZeroU32::MIN };
+        Self::Rate { wait, standing: Standing::refused(class, Pace::of(quota), wait) }
+    }
+
     /// The quota that it counted under, for headers.
     pub fn standing(&self) -> Option<Standing> {
         match self {
@@ -323,7 +330,7 @@ mod tests {
     }
 
     fn metrics() -> Arc<Metrics> {
-        Arc::new(Metrics::new(&[], &[]).unwrap())
+        Arc::new(Metrics::new().unwrap())
     }
 
     fn limiter_of(metrics: &Arc<Metrics>, tenant: &str, limits: &Limits) -> Arc<Limiter> {
