@@ -57,7 +57,7 @@ mod tests {
         assert!(said.contains("ACME_UPSTREAM_AUTHORIZATION"), "{said}");
         let (code, said) = check("full.yaml", true);
         assert_eq!(code, 1);
-        assert!(said.contains(": warning: tenants.resolve: not yet in force"), "{said}");
+        assert!(said.contains("full.yaml:8:18: listen.tls.certificate: "), "{said}");
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(crate) const MAX_BYTES: usize = 32 << 20;
 /// The contract's file is 6 deep and has 400 values, 30 for a tenant; 50,000 tenants fit.
 const MAX_DEPTH: usize = 32;
 const MAX_NODES: usize = 2_000_000;
+/// What anchors repeat; a file that lives of them is written by hand.
+const MAX_REPLAYED: usize = 100_000;
 
 /// A value and where it stands.
 #[derive(Clone)]
@@ -150,7 +152,7 @@ pub(crate) fn parse(text: &str, env: &dyn Fn(&str) -> Option<String>, problems: 
             max_documents: 8,
             flow_nesting_limit: MAX_DEPTH,
         },
-        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MAX_NODES, max_replay_stack_depth: 8 },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MAX_REPLAYED, max_replay_stack_depth: 8 },
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         // `off` is a mode here, not a boolean.
         strict_booleans: true,

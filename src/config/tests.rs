@@ -72,24 +72,10 @@ fn the_least_file_gives_the_defaults() {
 }
 
 #[test]
-fn the_full_file_is_good_for_a_check_and_waits_for_its_features() {
+fn the_full_file_is_good_for_a_check() {
     let problems = inspect(&contract("full.yaml"), false, &world());
     assert!(problems.iter().all(|p| p.severity == Severity::Warning), "{}", lines(&problems));
-    let keys: Vec<&str> =
-        problems.iter().filter(|p| p.what.starts_with("not yet in force")).map(|p| p.key.as_str()).collect();
-    assert_eq!(
-        keys,
-        [
-            "tenants.resolve",
-            "tenants.defaults.rate_limit",
-            "tenants.list",
-            "tenants.list.acme.tokens",
-            "tenants.list.acme.upstream_authorization",
-            "tenants.list.acme.allow",
-            "tenants.list.globex.rate_limit",
-            "feeds",
-        ]
-    );
+    assert!(problems.iter().all(|p| !p.what.starts_with("not yet in force")), "{}", lines(&problems));
     // Strict: what is missing counts, what waits does not.
     let strict = inspect(&contract("full.yaml"), true, &world());
     let wrong: Vec<&str> = strict.iter().filter(|p| p.severity == Severity::Problem).map(|p| p.key.as_str()).collect();
@@ -422,21 +408,88 @@ tenants:
     assert_eq!(tenant.plan.quirks["bool-string"], Mode::Off);
     assert_eq!(tenant.plan.quirks["body-bom"], Mode::Off);
     assert_eq!(loaded.settings.listen.base_url.map(|url| url.for_tenant("a")), Some("https://x.example/a".to_owned()));
-    let keys: Vec<&str> = loaded.settings.not_in_force.iter().map(|n| n.key.as_str()).collect();
-    assert_eq!(keys, ["listen.base_url"]);
 }
 
 #[test]
 fn what_waits_is_named_and_does_not_stop_serve() {
     let text = "upstream: { url: \"http://a/s\" }
-listen: { client_address: { from: forwarded, trusted_proxies: [10.0.0.0/8] } }
-tenants: { defaults: { allow: { mode: enforce, cidrs: [192.0.2.0/24] } } }
+journal: { entries: 5 }
+audit: { target: stdout }
 ";
     let loaded = serve(text).expect("it starts");
     let keys: Vec<&str> = loaded.settings.not_in_force.iter().map(|n| n.key.as_str()).collect();
-    assert_eq!(keys, ["listen.client_address.from", "tenants.defaults.allow"]);
+    assert_eq!(keys, ["journal", "audit.target"]);
     assert!(loaded.warnings.is_empty(), "{}", lines(&loaded.warnings));
-    assert!(serve("upstream: { url: \"https://a/s\", tls: { ca: Cargo.toml } }").is_err());
+}
+
+#[test]
+fn a_tenant_has_its_own_over_the_defaults() {
+    let hash = "ab".repeat(32);
+    let text = format!(
+        "upstream: {{ url: \"http://a/{{tenant}}/s\" }}
+listen: {{ base_path: /s, client_address: {{ trusted_proxies: [\"::ffff:10.0.0.0/104\"] }} }}
+feeds:
+  okta: {{ kind: okta }}
+  azure: {{ kind: azure-service-tags, refresh: 12h }}
+  office: {{ kind: list, file: office.txt }}
+tenants:
+  resolve: [{{ path: \"/t/{{tenant}}\" }}]
+  defaults:
+    idp: okta
+    upstream_authorization: \"Bearer ${{SECRET}}\"
+    rate_limit: {{ reads: {{ per_second: 5, burst: 9 }}, writes: {{ per_second: 2.5 }}, wait: 3s }}
+    allow: {{ mode: enforce, feeds: [\"okta:us_cell_1\", office], cidrs: [192.0.2.0/24] }}
+  list:
+    a:
+      tokens: [{{ sha256: {hash} }}]
+      rate_limit: {{ reads: {{ burst: 7 }}, writes: {{ per_second: 1 }}, concurrency: 4 }}
+      allow: {{ feeds: [\"azure:Tag\", \"okta:us_cell_2\"] }}
+    b: {{ allow: {{ mode: off }}, bare_token: true }}
+"
+    );
+    let settings = serve(&text).expect("good").settings;
+    assert_eq!(settings.listen.client_address.trusted_proxies, ["10.0.0.0/8".parse().expect("a range")]);
+    let (a, b) = (&settings.tenants.list["a"], &settings.tenants.list["b"]);
+    let quota = |per_second, burst| {
+        let burst = std::num::NonZeroU32::new(burst).expect("not zero");
+        Some(crate::gate::rate::Quota { per_second, burst })
+    };
+    let limits = a.limits.expect("given");
+    assert_eq!((limits.reads, limits.writes, limits.lookups), (quota(5.0, 7), quota(1.0, 1), None));
+    assert_eq!((limits.wait, limits.max_waiting), (Duration::from_secs(3), 100));
+    assert_eq!(limits.concurrency.map(std::num::NonZeroU32::get), Some(4));
+    assert_eq!(b.limits.expect("inherited").writes, quota(2.5, 3));
+    assert_eq!(&*a.tokens[0].name, "abababab");
+    assert_eq!((a.bare_token, b.bare_token), (false, true));
+    assert_eq!(a.upstream_authorization.as_ref().map(|value| value.as_bytes()), Some(&b"Bearer hunter2hunter2"[..]));
+    assert_eq!((a.allow.mode, a.allow.feeds.len(), a.allow.cidrs.len()), (settings::AllowMode::Enforce, 2, 1));
+    assert_eq!(b.allow.mode, settings::AllowMode::Off);
+    let parts: Vec<(&str, Vec<&str>)> = settings
+        .feeds
+        .specs
+        .iter()
+        .map(|spec| (&*spec.name, spec.parts.iter().map(|part| &**part).collect()))
+        .collect();
+    let cells = vec!["us_cell_1", "us_cell_2"];
+    assert_eq!(parts, [("azure", vec!["Tag"]), ("office", vec![]), ("okta", cells)]);
+    assert!(std::sync::Arc::ptr_eq(&a.plan, &b.plan), "tenants that say nothing share their plan");
+}
+
+#[test]
+fn what_would_widen_access_is_a_problem() {
+    for (text, wanted) in [
+        (
+            "upstream: { url: \"http://{tenant}.internal/s\" }\nlisten: { base_path: /s }\ntenants: { resolve: [{ path: \"/t/{tenant}\" }], unknown: defaults }",
+            "c.yaml:1:18: upstream.url: with `tenants.unknown: defaults` whoever calls would choose the host",
+        ),
+        (
+            "upstream: { url: \"http://a/s\" }\ntenants: { list: { default: { upstream_authorization: \"Bearer ${SECRET}\" } } }",
+            "c.yaml:2:55: warning: tenants.list.default.upstream_authorization: it is not used: without `tokens`",
+        ),
+    ] {
+        let said = lines(&read(text, Purpose::Check, &Overrides::default()).1);
+        assert!(said.lines().any(|line| line.starts_with(wanted)), "{text}\nwanted {wanted}\nsaid   {said}");
+    }
 }
 
 #[test]
