@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -88,7 +88,7 @@ async fn a_turn_in_redis_is_waited_for_in_order() {
     let replica = Replica::start(&server.url()).await;
     let limiter = replica.limiter("acme", &Limits { writes: quota(50.0, 1), wait: 60 * SECOND, ..limits() });
     let began = Instant::now();
-    let (mut tasks, order) = (JoinSet::new(), Arc::new(std::sync::Mutex::new(Vec::new())));
+    let (mut tasks, order) = (JoinSet::new(), Arc::new(Mutex::new(Vec::new())));
     drop(limiter.enter(Class::Write, deadline()).await.unwrap());
     for name in 0..10 {
         let (limiter, came) = (Arc::clone(&limiter), Arc::clone(&order));
@@ -282,6 +282,57 @@ async fn rediss_trusts_what_the_platform_trusts() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_may_name_another_redis_or_none() {
+    let name = "a_reload_may_name_another_redis_or_none";
+    let Some(server) = Server::start(name, &["--requirepass", "new"]) else { return };
+    let (right, wrong) = ["new", "old"].map(|word| format!("redis://:{word}@127.0.0.1:{}", server.port)).into();
+    let Replica { metrics, store } = Replica::start(&wrong).await;
+    assert_eq!((store.is_shared(), metrics.store_available.get(), metrics.store_fallbacks.get()), (false, 0, 1));
+    store.use_redis(&right, "test:").unwrap();
+    store.settled().await;
+    assert_eq!((store.is_shared(), metrics.store_available.get()), (true, 1));
+    store.use_redis(&right, "test:").unwrap();
+    assert!(store.is_shared(), "the same one stays");
+    assert!(store.use_redis("redis://127.0.0.1/no-number", "test:").is_err());
+    assert!(store.is_shared(), "and with an unusable one too");
+    store.use_local();
+    assert_eq!((store.is_shared(), metrics.store_available.get(), metrics.store_fallbacks.get()), (false, 1, 1));
+    assert!(!format!("{store:?}").contains("new@"));
+}
+
+/// On one thread, which is where the log is caught.
+#[tokio::test]
+async fn an_outage_is_logged_once_and_so_is_its_end() {
+    let Some(mut server) = Server::start("an_outage_is_logged_once_and_so_is_its_end", &["--requirepass", "hunter2"])
+    else {
+        return;
+    };
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+    let _caught = tracing::subscriber::set_default(subscriber);
+    let replicas = [Replica::start(&format!("redis://:hunter2@127.0.0.1:{}", server.port)).await];
+    let load = Load::start(&replicas);
+    load.goes_on(50).await;
+    server.kill();
+    eventually("the outage is seen", || async { !replicas[0].store.is_shared() }).await;
+    load.goes_on(200).await;
+    server.restart();
+    eventually("shared again", || async { replicas[0].store.is_shared() }).await;
+    load.goes_on(50).await;
+    load.ends_well().await;
+    let text = log.text();
+    let lines: Vec<_> = text.lines().filter(|line| line.contains("scimshim::gate::rate")).collect();
+    let levels: Vec<_> = lines.iter().map(|line| line.contains("\"WARN\"")).collect();
+    assert_eq!(levels, [false, true, false], "{text}");
+    assert!(
+        lines[1].contains("is away") && lines[2].contains("is back") && lines[2].contains("\"seconds\":"),
+        "{text}"
+    );
+    assert!(!text.contains("hunter2"));
+}
+
 #[test]
 fn a_url_that_cannot_be_called_is_an_error_without_the_url() {
     let metrics = Arc::new(Metrics::new().unwrap());
@@ -322,6 +373,27 @@ impl Replica {
 
     fn limiter(&self, tenant: &str, limits: &Limits) -> Arc<Limiter> {
         Arc::new(Limiter::new(&self.store, &tenant.into(), &tenant.into(), Some(limits)))
+    }
+}
+
+/// What has been logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

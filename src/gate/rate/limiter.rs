@@ -135,26 +135,7 @@ impl Limiter {
     /// [`Self::enter`] would.
     #[inline]
     pub fn try_enter(&self, class: Class) -> Option<Turn> {
-        let Some(rules) = self.rules.get() else {
-            return Some(Turn { waited: Duration::ZERO, standing: None, _slot: None });
-        };
-        if rules.lane(class).has_quota() && self.store.is_shared() {
-            return None;
-        }
-        // The slot first: it can be given back, a turn cannot.
-        let slot = match rules.room.get() {
-            Some(room) => Some(room.try_take()?),
-            None => None,
-        };
-        let standing = match rules.lane(class).try_take()? {
-            Turned::In(pace, left) => Some(Standing::admitted(class, pace, left)),
-            Turned::Unlimited => None,
-            Turned::Away(..) => return None,
-        };
-        if slot.is_some() || standing.is_some() {
-            self.store.metrics().rate_limit_wait.observe(0.0);
-        }
-        Some(Turn { waited: Duration::ZERO, standing, _slot: slot })
+        self.attempt(class, |_| 0).ok()
     }
 
     /// Lets a request in, after the wait that it takes: for its turn, then for room. A lookup waits until `deadline`,
@@ -163,22 +144,25 @@ impl Limiter {
     /// # Errors
     /// It cannot come in within its wait, which is told at once where it is known at once; or too many wait already.
     pub async fn enter(&self, class: Class, deadline: Instant) -> Result<Turn, Refused> {
-        if let Some(turn) = self.try_enter(class) {
-            return Ok(turn);
-        }
+        let short = match self.attempt(class, Rules::max_waiting) {
+            Ok(turn) => return Ok(turn),
+            Err(short) => short,
+        };
         let rules = self.rules.get().expect("who has no limits came in");
         let patience = rules.patience(class, deadline);
         let mut visit = Visit::new(&self.store, &rules.waiting);
-        // Before the turn is taken, so that none is spent in vain.
-        if rules.room.get().is_some_and(|room| room.is_crowded(class, patience.max_waiting)) {
-            return Err(Refused::Concurrency { wait: Duration::ZERO, standing: None });
-        }
-        let counter = Counter { store: &self.store, tenant: &self.tenant, class };
-        let standing = match rules.lane(class).take(patience, counter, || visit.waits()).await {
-            Turned::In(pace, left) => Some(Standing::admitted(class, pace, left)),
-            Turned::Unlimited => None,
-            Turned::Away(pace, wait) => {
-                return Err(Refused::Rate { wait, standing: Standing::refused(class, pace, wait) });
+        let standing = match short {
+            Short::OfAnything => return Err(Refused::Concurrency { wait: Duration::ZERO, standing: None }),
+            Short::OfRoom(standing) => standing,
+            Short::OfTurns => {
+                let counter = Counter { store: &self.store, tenant: &self.tenant, class };
+                match rules.lane(class).take(patience, counter, || visit.waits()).await {
+                    Turned::In(pace, left) => Some(Standing::admitted(class, pace, left)),
+                    Turned::Unlimited => None,
+                    Turned::Away(pace, wait) => {
+                        return Err(Refused::Rate { wait, standing: Standing::refused(class, pace, wait) });
+                    }
+                }
             }
         };
         let slot = match rules.room.get() {
@@ -191,6 +175,32 @@ impl Limiter {
         Ok(Turn { waited: visit.waited(), standing, _slot: slot })
     }
 
+    /// The way without a wait. Room is looked at before a turn is taken, so that none is spent in vain, and taken
+    /// after: one that gets no turn must not stand in the way of one that would.
+    #[inline]
+    fn attempt(&self, class: Class, may_wait: impl FnOnce(&Rules) -> u32) -> Result<Turn, Short> {
+        let Some(rules) = self.rules.get() else {
+            return Ok(Turn { waited: Duration::ZERO, standing: None, _slot: None });
+        };
+        let (room, lane) = (rules.room.get(), rules.lane(class));
+        if room.is_some_and(|room| room.is_crowded(class, may_wait(rules))) {
+            return Err(Short::OfAnything);
+        }
+        if lane.has_quota() && self.store.is_shared() {
+            return Err(Short::OfTurns);
+        }
+        let standing = match lane.try_take().ok_or(Short::OfTurns)? {
+            Turned::In(pace, left) => Some(Standing::admitted(class, pace, left)),
+            Turned::Unlimited => None,
+            Turned::Away(..) => return Err(Short::OfTurns),
+        };
+        let slot = room.map(|room| room.try_take().ok_or(Short::OfRoom(standing))).transpose()?;
+        if slot.is_some() || standing.is_some() {
+            self.store.metrics().rate_limit_wait.observe(0.0);
+        }
+        Ok(Turn { waited: Duration::ZERO, standing, _slot: slot })
+    }
+
     /// Whether it could be forgotten and made anew without a difference: nobody is in flight or waits, and every
     /// bucket is full.
     pub fn is_idle(&self, now: Instant) -> bool {
@@ -198,6 +208,16 @@ impl Limiter {
             rules.lanes.iter().all(|lane| lane.is_idle(now)) && rules.room.get().is_none_or(|room| room.is_empty())
         })
     }
+}
+
+/// What there is none of without a wait.
+enum Short {
+    /// No room, and none to wait for it.
+    OfAnything,
+    /// No room; it has its turn.
+    OfRoom(Option<Standing>),
+    /// No turn that can be taken here and now.
+    OfTurns,
 }
 
 impl Limits {
@@ -259,8 +279,12 @@ impl Rules {
         &self.lanes[class.index()]
     }
 
+    fn max_waiting(&self) -> u32 {
+        self.max_waiting.load(Ordering::Relaxed)
+    }
+
     fn patience(&self, class: Class, deadline: Instant) -> Patience {
-        let max_waiting = self.max_waiting.load(Ordering::Relaxed);
+        let max_waiting = self.max_waiting();
         let wait = Duration::from_nanos(self.wait.load(Ordering::Relaxed));
         match class {
             Class::Lookup => Patience { give_up: deadline, counts_heads: false, max_waiting },
@@ -621,6 +645,24 @@ mod tests {
         assert!(rate.to_string().ends_with("to raise rate_limit.reads"), "{rate}");
         let room = Refused::Concurrency { wait: Duration::ZERO, standing: None };
         assert!(room.to_string().ends_with("to raise rate_limit.concurrency"), "{room}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn who_gets_no_turn_takes_no_room_from_another() {
+        let limits = Limits { writes: quota(1e-6, 1), concurrency: NonZeroU32::new(1), max_waiting: 0, ..open() };
+        let limiter = limiter(&limits);
+        drop(limiter.try_enter(Class::Write).unwrap());
+        let flooding = Arc::clone(&limiter);
+        let flood = tokio::spawn(async move {
+            loop {
+                assert!(enter(&flooding, Class::Write).await.is_err());
+                yield_now().await;
+            }
+        });
+        for _ in 0..20_000 {
+            drop(enter(&limiter, Class::Lookup).await.unwrap());
+        }
+        flood.abort();
     }
 
     struct Out<'a>(&'a AtomicUsize);

@@ -1,7 +1,8 @@
 //! Where turns are counted: in this process, or in a Redis that all replicas share.
 //!
 //! The shared count is one script, run whole by the server on its own clock, one key for each quota that expires when
-//! its bucket is full again. Everything else is here: queues, waits and concurrency stay with each replica.
+//! its bucket is full again. Everything else is here: queues, waits and concurrency stay with each replica, and so does
+//! the order of those who wait; between replicas, who asks first once there is a turn has it.
 //!
 //! Redis is never in the way. A request that gets no answer in [`ANSWER`] or a bad one is decided by this process at
 //! once, and so is every one after it: who asks a server that is away pays for it with a wait, so only a task in the
@@ -11,6 +12,7 @@
 
 use std::{
     fmt,
+    num::NonZeroU32,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -43,7 +45,7 @@ const PIPELINE: usize = 1024;
 #[derive(Debug)]
 pub struct Store {
     metrics: Arc<Metrics>,
-    shared: Option<(Arc<Shared>, AbortOnDropHandle<()>)>,
+    shared: ArcSwapOption<Kept>,
 }
 
 /// `rate_limit_store.url` is not one that can be called.
@@ -55,7 +57,7 @@ impl Store {
     /// Counts in this process, so per replica.
     pub fn local(metrics: Arc<Metrics>) -> Self {
         metrics.store_available.set(1);
-        Self { metrics, shared: None }
+        Self { metrics, shared: ArcSwapOption::empty() }
     }
 
     /// Counts in the Redis or Valkey at `url` under keys that begin with `prefix`, while it answers. Needs the runtime:
@@ -64,42 +66,74 @@ impl Store {
     /// # Errors
     /// `url` cannot be called whatever the network does. The text holds nothing of it.
     pub fn redis(url: &str, prefix: &str, metrics: Arc<Metrics>) -> Result<Self, BadUrl> {
+        let store = Self::local(metrics);
+        store.use_redis(url, prefix)?;
+        Ok(store)
+    }
+
+    /// Counts in this process from here on.
+    pub fn use_local(&self) {
+        self.replace(None);
+        self.metrics.store_available.set(1);
+    }
+
+    /// Counts in that Redis from here on; the same one as before keeps its connection.
+    ///
+    /// # Errors
+    /// As for [`Self::redis`]; then nothing has changed.
+    pub fn use_redis(&self, url: &str, prefix: &str) -> Result<(), BadUrl> {
+        if self.shared.load().as_ref().is_some_and(|kept| kept.url == url && kept.shared.prefix == prefix) {
+            return Ok(());
+        }
         if url.starts_with("rediss:") {
-            // The client of `rediss://` takes the provider of the process; one that is there already is as good.
+            // The client takes the provider of the process; one that is there already is as good.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         let client = Client::open(url).map_err(|error| BadUrl(error.category().to_owned()))?;
-        metrics.store_available.set(0);
-        let shared = Arc::new(Shared {
-            client,
-            prefix: prefix.to_owned(),
-            script: Script::new(include_str!("gcra.lua")),
-            link: ArcSwapOption::empty(),
-            lost: Notify::new(),
-            outage: Mutex::new(None),
-            tried: watch::Sender::new(false),
-            metrics: Arc::clone(&metrics),
-        });
+        let shared = Arc::new(Shared::new(client, prefix, &self.metrics));
+        self.metrics.store_available.set(0);
         let keeper = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&shared).keep()));
-        Ok(Self { metrics, shared: Some((shared, keeper)) })
+        self.replace(Some(Kept { url: url.to_owned(), shared, _keeper: keeper }));
+        Ok(())
     }
 
     /// Whether turns are counted in Redis now.
     #[inline]
     pub fn is_shared(&self) -> bool {
-        self.shared.as_ref().is_some_and(|(shared, _)| shared.link.load().is_some())
+        self.shared.load().as_ref().is_some_and(|kept| kept.shared.link.load().is_some())
     }
 
     /// Waits until it is known whether Redis can be reached: the end of the first attempt, some seconds at most.
     pub async fn settled(&self) {
-        if let Some((shared, _)) = &self.shared {
-            // Fails only without a sender, which `shared` holds.
-            let _ = shared.tried.subscribe().wait_for(|tried| *tried).await;
+        if let Some(kept) = self.shared.load_full() {
+            // Fails only without a sender, which `kept` holds.
+            let _ = kept.shared.tried.subscribe().wait_for(|tried| *tried).await;
         }
     }
 
     pub(super) fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    fn replace(&self, kept: Option<Kept>) {
+        if let Some(before) = self.shared.swap(kept.map(Arc::new)) {
+            // Whoever still asks it and gets no answer reports no outage.
+            before.shared.link.store(None);
+        }
+    }
+}
+
+/// A Redis in use, and the task that keeps the connection to it.
+struct Kept {
+    url: String,
+    shared: Arc<Shared>,
+    _keeper: AbortOnDropHandle<()>,
+}
+
+impl fmt::Debug for Kept {
+    /// Without the URL, which may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept").field("prefix", &self.shared.prefix).finish_non_exhaustive()
     }
 }
 
@@ -114,7 +148,8 @@ pub(super) struct Counter<'a> {
 impl Counter<'_> {
     /// Takes a turn and says how many are left, or how long until there is one.
     pub(super) async fn take(self, bucket: &Bucket) -> Result<u32, Duration> {
-        let Some((shared, _)) = &self.store.shared else { return bucket.take() };
+        let Some(kept) = self.store.shared.load_full() else { return bucket.take() };
+        let shared = &kept.shared;
         let Some(link) = shared.link.load_full() else { return bucket.take() };
         let key = shared.key(self.tenant, self.class, bucket.pace);
         match shared.ask(&link, &key, bucket.pace).await {
@@ -142,6 +177,19 @@ struct Shared {
 }
 
 impl Shared {
+    fn new(client: Client, prefix: &str, metrics: &Arc<Metrics>) -> Self {
+        Self {
+            client,
+            prefix: prefix.to_owned(),
+            script: Script::new(include_str!("gcra.lua")),
+            link: ArcSwapOption::empty(),
+            lost: Notify::new(),
+            outage: Mutex::new(None),
+            tried: watch::Sender::new(false),
+            metrics: Arc::clone(metrics),
+        }
+    }
+
     /// Keeps the link: connects, waits until somebody has lost it, connects again.
     async fn keep(self: Arc<Self>) {
         loop {
@@ -165,7 +213,7 @@ impl Shared {
             .set_pipeline_buffer_size(PIPELINE);
         let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
         let link = Arc::new(timeout(CONNECT, connecting).await.map_err(|_| Away::Slow(CONNECT))??);
-        let pace = Pace { period: Duration::from_millis(1), burst: std::num::NonZeroU32::MAX };
+        let pace = Pace { period: Duration::from_millis(1), burst: NonZeroU32::MAX };
         let _ = self.ask(&link, &format!("{}probe", self.prefix), pace).await?;
         self.back(link);
         Ok(())
@@ -220,12 +268,6 @@ impl Shared {
     }
 }
 
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("prefix", &self.prefix).field("outage", &self.outage).finish_non_exhaustive()
-    }
-}
-
 /// Why the store is away. What Redis says of an error holds no password.
 #[derive(Debug, thiserror::Error)]
 enum Away {
@@ -263,8 +305,6 @@ impl Amounts {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
     use proptest::prelude::*;
 
     use super::{super::Quota, *};
