@@ -4,6 +4,7 @@
 pub mod check;
 pub mod demo;
 pub mod explain;
+pub mod feed;
 pub mod quirk;
 pub mod schema;
 
@@ -81,6 +82,8 @@ enum Command {
     Explain(explain::Args),
     /// The catalogue of quirks, and the page of each
     Quirk(quirk::Args),
+    /// What is in the feeds of addresses, and why an address is (not) allowed
+    Feed(feed::Args),
     /// Make a tenant's token, or hash one
     Token(token::Args),
     /// Print the JSON Schema of the configuration
@@ -131,6 +134,7 @@ fn run(command: Command, paint: Paint, out: &mut dyn Write) -> anyhow::Result<u8
         Command::Check { config, strict } => Ok(check::run(&config, strict, out)?),
         Command::Explain(args) => explain::run(&args, paint, out),
         Command::Quirk(args) => quirk::run(&args, paint, out),
+        Command::Feed(args) => feed::run(&args, paint, out),
         Command::Token(args) => token::run(&args, out),
         Command::Schema => Ok(schema::run(out)?),
         Command::Completions { shell } => generate::completions(Cli::command(), shell, out),

@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
 }
 
 /// One problem is the error; several are told line by line before it. Warnings are told, and stop nothing.
-fn unusable(problems: &[Problem]) -> anyhow::Error {
+pub(super) fn unusable(problems: &[Problem]) -> anyhow::Error {
     let (wrong, warnings): (Vec<_>, Vec<_>) = problems.iter().partition(|p| p.severity == Severity::Problem);
     if let [problem] = wrong[..] {
         warnings.into_iter().for_each(tell);

@@ -291,9 +291,9 @@ impl Feeds {
         let now = clock.now();
         let status = |feed: &Arc<Feed>| {
             let (spec, state, parts) = (feed.spec(), feed.state(now), feed.parts());
-            let (held, error) = {
+            let (held, error, next_try) = {
                 let memory = feed.memory();
-                (memory.held.clone(), memory.error.clone())
+                (memory.held.clone(), memory.error.clone(), memory.next_try)
             };
             let part = |(name, part): (&Arc<str>, &Arc<Part>)| {
                 let kept = held.as_ref().and_then(|held| held.parts.get(name));
@@ -320,6 +320,7 @@ impl Feeds {
                 entries: parts.iter().map(|part| part.entries).sum(),
                 addresses: parts.iter().map(|part| part.addresses).sum(),
                 last_error: error,
+                next_try: next_try.map(|at| clock.to_wall(at)),
                 parts,
             }
         };
@@ -354,6 +355,8 @@ pub struct Status {
     pub addresses: u64,
     /// Why the last try failed.
     pub last_error: Option<String>,
+    /// When the next one is due.
+    pub next_try: Option<u64>,
     /// The parts that tenants name.
     pub parts: Vec<PartStatus>,
 }

@@ -100,6 +100,8 @@ pub(super) struct Memory {
     retry_after: Option<Duration>,
     /// The parts whose absence has been said.
     absent: Vec<Arc<str>>,
+    /// When the next try is due.
+    pub(super) next_try: Option<Time>,
     /// How loudly the age has been said: 0, 1 (warning) or 2 (error).
     age_told: u8,
 }
@@ -480,6 +482,7 @@ impl Feed {
                 (memory.failures, memory.retry_after.take())
             };
             let pause = pause(failures, self.spec().refresh, retry_after, dice());
+            self.memory().next_try = Some(with.clock.now().plus(pause));
             self.wait(time::Instant::now() + pause, before, &with).await;
         }
     }
