@@ -10,4 +10,6 @@ mod hostile;
 mod laws;
 mod outside;
 mod pages;
+mod proxy_protocol;
 mod requests;
+mod tls;
