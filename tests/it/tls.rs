@@ -306,6 +306,34 @@ mod listen {
     }
 
     #[tokio::test]
+    async fn an_answer_of_any_size_that_nobody_takes_gives_its_slot_back() {
+        // Some fit into the socket, some end in what TLS keeps, some do not fit at all.
+        const SIZES: usize = 24;
+        let app = App::start(|seen| {
+            let number: usize = seen.target.rsplit('/').next().unwrap().parse().unwrap();
+            http::Response::new(vec![b'x'; number * (256 << 10)].into())
+        })
+        .await;
+        let port = Port::new();
+        let mut settings = port.settings(app.addr, "");
+        settings.listen.limits.idle_timeout = Duration::from_millis(300);
+        settings.listen.limits.connections = SIZES;
+        let shim = Shim::start(settings).await;
+        let mut silent = Vec::new();
+        for number in 0..SIZES {
+            let mut stream = secure(shim.data, &port.client(&[])).await.unwrap();
+            stream.write_all(GET.replace("/Users ", &format!("/Users/{number} ")).as_bytes()).await.unwrap();
+            silent.push(stream);
+        }
+        shim.counts("scimshim_requests_total", &[], SIZES as f64).await;
+        let mut next = Vec::new();
+        for _ in 0..SIZES {
+            next.push(secure(shim.data, &port.client(&[])).await.unwrap());
+        }
+        shim.counts("scimshim_in_flight", &[], 0.0).await;
+    }
+
+    #[tokio::test]
     async fn who_is_slow_in_the_handshake_gives_the_slot_back() {
         let app = App::json("{}").await;
         let port = Port::new();
