@@ -46,7 +46,7 @@ impl Changes {
     /// changes that come together are one.
     pub async fn changed(&mut self) {
         if self.told.recv().await.is_none() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -133,7 +133,7 @@ fn parse(address: &str) -> anyhow::Result<IpAddr> {
 fn feeds(settings: &Settings, writes: bool) -> anyhow::Result<Arc<Feeds>> {
     let (specs, folder) = (settings.feeds.specs.clone(), settings.feeds.cache_dir.clone());
     // Nobody reads them here; the feeds count all the same.
-    let metrics = Arc::new(Metrics::new(&[], &[])?);
+    let metrics = Arc::new(Metrics::new()?);
     Ok(if writes { Feeds::new(specs, folder, metrics) } else { Feeds::read_only(specs, folder, metrics) })
 }
 

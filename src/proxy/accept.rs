@@ -280,6 +280,9 @@ impl Hall {
         });
         let life = &proxy.life;
         let mut phases = life.follow();
+        if life.phase() == Phase::Over {
+            return;
+        }
         let mut http = pin!(self.builder.serve_connection(TokioIo::new(wire), service));
         let mut told = false;
         let mut run = poll_fn(|cx| {

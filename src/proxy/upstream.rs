@@ -155,9 +155,7 @@ impl App {
                 return Err(refusal);
             }
             tracing::debug!(error = &failure as &dyn Error, "attempt failed");
-            if failure.is_connect()
-                && let Some(why) = disagreement(&failure)
-            {
+            if let Some(why) = disagreement(&failure) {
                 tracing::error!(
                     error = &failure as &dyn Error,
                     "{why}; compare `upstream.url` and `upstream.tls` with the app's certificate, and mend one of them"
@@ -212,14 +210,12 @@ fn is_declined(failure: &(dyn Error + 'static)) -> bool {
     })
 }
 
-/// On what a TLS handshake with the app failed, where trying again mends nothing.
-fn disagreement(failure: &(dyn Error + 'static)) -> Option<&'static str> {
+/// On what a TLS handshake with the app failed, where trying again mends nothing. The request has not been looked at.
+fn disagreement(failure: &Failure) -> Option<&'static str> {
     use rustls::{AlertDescription as Alert, Error as Tls};
     let error: &io::Error = find(failure)?;
     match error.get_ref()?.downcast_ref()? {
-        Tls::InvalidCertificate(_) | Tls::NoCertificatesPresented => {
-            Some("the application's TLS certificate was not accepted by the provisioning gateway")
-        }
+        // In TLS 1.3 the app judges our certificate when we have begun to speak; it reads nothing before it has.
         Tls::AlertReceived(
             Alert::AccessDenied
             | Alert::BadCertificate
@@ -232,6 +228,11 @@ fn disagreement(failure: &(dyn Error + 'static)) -> Option<&'static str> {
             | Alert::UnknownCA
             | Alert::UnsupportedCertificate,
         ) => Some("the application did not accept the TLS certificate of the provisioning gateway, or got none"),
+        // The others are about the handshake only while there is one.
+        _ if !failure.is_connect() => None,
+        Tls::InvalidCertificate(_) | Tls::NoCertificatesPresented => {
+            Some("the application's TLS certificate was not accepted by the provisioning gateway")
+        }
         Tls::InvalidMessage(_) => Some("the application does not speak TLS"),
         Tls::PeerIncompatible(_)
         | Tls::NoApplicationProtocol
@@ -270,10 +271,6 @@ fn is_premature(answer: &Response<Incoming>) -> bool {
 
 /// What went wrong, in words that name no address.
 fn cause(failure: &Failure) -> &'static str {
-    // In TLS 1.3 the app judges our certificate when we have begun to speak already.
-    if let Some(why) = disagreement(failure) {
-        return why;
-    }
     match failure.source().and_then(|cause| cause.downcast_ref::<hyper::Error>()) {
         Some(error) if error.is_parse() => "the application gave an answer that is not HTTP",
         Some(error) if error.is_incomplete_message() => "the application closed the connection without an answer",

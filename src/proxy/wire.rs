@@ -262,6 +262,14 @@ impl Wire {
         Poll::Ready(Ok(()))
     }
 
+    /// Says the last words, and that they are the last: hyper drops a connection whose head breaks off, and with it what
+    /// TLS has to say at the end. Both fit into an empty socket buffer; a client that reads nothing either gets nothing.
+    fn part(&mut self, cx: &mut Context<'_>) {
+        if !self.last_words.is_empty() && self.poll_last_words(cx).is_ready() {
+            let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
+        }
+    }
+
     /// Lets a write wait no longer than an idle connection may: who reads nothing would keep an answer in memory.
     fn progress<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
@@ -325,7 +333,7 @@ impl AsyncRead for Wire {
         if let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(cx, buf) {
             if buf.filled().len() > before && !this.arrived(&buf.filled()[before..]) {
                 buf.set_filled(before);
-                let _ = this.poll_last_words(cx);
+                this.part(cx);
             }
             return Poll::Ready(read);
         }
@@ -338,8 +346,7 @@ impl AsyncRead for Wire {
         }
         if this.state == State::Head {
             this.refuse(&Refusal::Slow("head"));
-            // It fits into an empty socket buffer; a client that reads nothing either gets nothing.
-            let _ = this.poll_last_words(cx);
+            this.part(cx);
         }
         let mute = this.last_call && this.state != State::Head;
         this.closing = if mute { Closing::Mute } else { Closing::Deaf };

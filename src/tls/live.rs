@@ -48,7 +48,7 @@ impl<T: Send + Sync + 'static> Live<T> {
                             tracing::info!(what, "read again; new connections use it");
                         }
                         Err(error) => {
-                            tracing::error!(what, %error, "the new files cannot be used; the old stay in force")
+                            tracing::error!(what, %error, "the new files cannot be used; the old stay in force");
                         }
                     }
                 }

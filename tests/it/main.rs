@@ -11,5 +11,7 @@ mod hostile;
 mod laws;
 mod outside;
 mod pages;
+mod proxy_protocol;
 mod redis;
 mod requests;
+mod tls;

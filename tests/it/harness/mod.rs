@@ -5,10 +5,12 @@
 mod app;
 mod client;
 mod shim;
+mod tls;
 
 pub(crate) use app::{Act, App, Frame, Raw, RawH2, Seen, closed_port};
 pub(crate) use client::{Answer, Client, ask, greedy, http2};
 pub(crate) use shim::{Shim, configured, defaults, plan, read, settings};
+pub(crate) use tls::{Authority, Folder, Identity, Kept, NAME, SecureApp, secure, upgrade};
 
 use std::{future::Future, time::Duration};
 
