@@ -51,8 +51,34 @@ impl Changes {
     }
 }
 
+/// A file as it was at a moment: whoever takes it before reading misses no change after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    path: PathBuf,
+    print: Option<Print>,
+}
+
+impl Seen {
+    /// The file as it is now, be it there or not.
+    pub fn of(path: PathBuf) -> Self {
+        let print = Print::of(&path);
+        Self { path, print }
+    }
+
+    /// The same file as it is now.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self::of(self.path.clone())
+    }
+}
+
 /// Watches files, which need not be there (yet), from now on. It must be called inside a tokio runtime.
 pub fn watch(files: impl IntoIterator<Item = PathBuf>) -> Changes {
+    since(files.into_iter().map(Seen::of))
+}
+
+/// Watches files from the moment at which they were seen; what has changed since is told at once.
+pub fn since(files: impl IntoIterator<Item = Seen>) -> Changes {
     watch_at(files, POLL, Tells::Yes)
 }
 
@@ -64,7 +90,7 @@ enum Tells {
     No,
 }
 
-fn watch_at(files: impl IntoIterator<Item = PathBuf>, poll: Duration, tells: Tells) -> Changes {
+fn watch_at(files: impl IntoIterator<Item = Seen>, poll: Duration, tells: Tells) -> Changes {
     let (tell, told) = mpsc::channel(1);
     let event = Arc::new(Notify::new());
     let watcher = match tells {
@@ -72,8 +98,11 @@ fn watch_at(files: impl IntoIterator<Item = PathBuf>, poll: Duration, tells: Tel
         #[cfg(test)]
         Tells::No => None,
     };
-    let mut eye = Eye { files: files.into_iter().collect(), seen: Vec::new(), watcher, folders: BTreeSet::new() };
-    eye.looks_different();
+    let (files, seen) = files.into_iter().map(|seen| (seen.path, seen.print)).unzip();
+    let mut eye = Eye { files, seen, watcher, folders: BTreeSet::new() };
+    if eye.looks_different() {
+        let _ = tell.try_send(());
+    }
     let task = task::spawn(async move {
         if eye.files.is_empty() {
             return;
@@ -138,7 +167,7 @@ struct Eye {
 }
 
 /// What tells one state of a file from another without reading it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Print {
     real: PathBuf,
     modified: Option<SystemTime>,
@@ -321,7 +350,7 @@ mod tests {
     async fn where_the_system_tells_nothing_it_is_looked_at() {
         let folder = Folder::new("poll");
         let file = folder.write("a", "1");
-        let mut changes = watch_at([file.clone()], Duration::from_millis(20), Tells::No);
+        let mut changes = watch_at([Seen::of(file.clone())], Duration::from_millis(20), Tells::No);
         fs::write(&file, "22").unwrap();
         told(&mut changes, "a write").await;
         fs::remove_file(&file).unwrap();

@@ -27,6 +27,7 @@ use crate::{
     quirk::{Mode, PlanSettings},
     scim::Registry,
     tls,
+    watch::Seen,
 };
 
 /// The tenant of every request that nothing else resolves.
@@ -189,7 +190,7 @@ struct Build<'a> {
     world: &'a World<'a>,
     problems: &'a mut Problems,
     /// What has been read so far.
-    files: Vec<PathBuf>,
+    files: Vec<Seen>,
 }
 
 impl Build<'_> {
@@ -249,7 +250,7 @@ impl Build<'_> {
     fn secret(&mut self, path: &[&str], secret: Option<&Secret>) -> Option<SecretText> {
         let secret = secret?;
         if let Secret::File(file) = secret {
-            self.files.push(self.base.join(file));
+            self.files.push(Seen::of(self.base.join(file)));
         }
         match secret.read(self.base, self.world.env) {
             Ok(text) => Some(text),
@@ -899,7 +900,7 @@ impl Build<'_> {
             let i = i.to_string();
             let at = [at, &["schemas", "files", &i]].concat();
             let file = self.base.join(file);
-            self.files.push(file.clone());
+            self.files.push(Seen::of(file.clone()));
             match read_text(&file, MAX_SCHEMA_BYTES) {
                 Err(why) => self.add(
                     Grade::Missing,

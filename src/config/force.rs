@@ -1,9 +1,7 @@
 //! What is read and checked but not done yet. One table for the log, `check` and the reference page: a feature that
 //! lands takes its line away here, and is in force everywhere at once.
 
-use super::{
-    file::{File, Journal, Quarantine},
-};
+use super::file::{File, Journal, Quarantine};
 
 /// A key that waits for its feature.
 pub(crate) struct Waiting {

@@ -26,6 +26,8 @@ use file::File;
 use problem::{Place, Problems, Purpose};
 use read::Read as _;
 
+use crate::watch::Seen;
+
 /// What a configuration depends on outside itself. Given, so that tests choose it.
 pub struct World<'a> {
     /// Environment variables.
@@ -107,9 +109,15 @@ pub struct Loaded {
 /// Every problem of the file at once, warnings among them.
 pub fn load(path: &Path, overrides: &Overrides, world: &World<'_>) -> Result<Loaded, Vec<Problem>> {
     let mut problems = Problems::new(path, Purpose::Serve);
+    // Before it is read, so that no change is missed.
+    let seen = Seen::of(path.to_owned());
     let settings = read_file(path, world, &mut problems).and_then(|mut doc| {
         overrides.apply(&mut doc);
         settings_of(&doc, folder(path), world, &mut problems)
+    });
+    let settings = settings.map(|mut settings| {
+        settings.files.push(seen);
+        settings
     });
     loaded(settings, problems)
 }

@@ -9,7 +9,7 @@ use crate::{
     feed,
     gate::rate,
     quirk::{Idp, PlanSettings},
-    tls,
+    tls, watch,
 };
 
 /// Everything `serve` needs, with every default filled in.
@@ -37,8 +37,8 @@ pub struct Settings {
     pub threads: usize,
     /// Log format and level.
     pub log: Log,
-    /// Files that were read beside the configuration: secrets, schemas. A change of one is a change of the settings.
-    pub files: Vec<PathBuf>,
+    /// The files that these were read from, as they were then: the configuration, secrets, schemas.
+    pub files: Vec<watch::Seen>,
     /// Configured keys whose feature this version does not enforce, as dotted paths with a sentence each.
     pub not_in_force: Vec<NotInForce>,
 }

@@ -2,7 +2,12 @@
 //!
 //! Health and metrics answer everyone; there is nothing secret in them and probes carry no token.
 
-use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::{Duration, Instant}};
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::Scheme};
@@ -126,7 +131,11 @@ impl Admin {
         let mut page = String::new();
         if verbose {
             page.push_str(if draining { "[-] drain: stopping\n" } else { "[+] drain: not draining\n" });
-            page.push_str(if tried { "[+] feeds: each has been tried\n" } else { "[-] feeds: first tries are under way\n" });
+            page.push_str(if tried {
+                "[+] feeds: each has been tried\n"
+            } else {
+                "[-] feeds: first tries are under way\n"
+            });
             page.push_str(match (app, self.app_required) {
                 (Some(true), _) => "[+] app: accepts connections\n",
                 (_, true) => "[-] app: accepts no connections\n",

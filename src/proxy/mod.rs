@@ -35,10 +35,6 @@ use arc_swap::ArcSwap;
 use http::{HeaderValue, Method, Request, Response, Uri, Version, header, request, response, uri::Authority};
 use hyper::body::Incoming;
 
-pub use self::{
-    reload::Origin,
-    serve::{Shim, bind, serve_blocking},
-};
 use self::{
     accept::Connection,
     body::{Flow, Inbound, Payload, Reply, Times},
@@ -51,6 +47,10 @@ use self::{
     running::Running,
     upstream::Outgoing,
     wire::Open,
+};
+pub use self::{
+    reload::Origin,
+    serve::{Shim, bind, serve_blocking},
 };
 use crate::{
     config::settings::{Listen, RetryAfter},
@@ -112,7 +112,6 @@ impl Proxy {
         let times = Times { app: limits.deadline, client: limits.idle_timeout };
         Response::from_parts(head, Reply::new(flow, bodiless, times, exchange, open))
     }
-
 }
 
 impl Running {

@@ -10,7 +10,7 @@ use super::{Proxy, running::Running};
 use crate::{
     config::{self, Loaded, Overrides, Problem, Severity, World},
     observe::files,
-    watch,
+    watch::{self, Seen},
 };
 
 /// Where the settings came from.
@@ -25,52 +25,37 @@ pub struct Origin {
 /// Reads the settings again whenever there is a reason, until it is dropped.
 pub(crate) async fn follow(proxy: Arc<Proxy>, origin: Origin) {
     let mut asked = Asked::new();
-    let mut files = origin.files(&proxy);
-    let mut changes = watch::watch(files.clone());
+    let mut seen = proxy.running.load().settings.files.clone();
     loop {
+        let mut changes = watch::since(seen.clone());
         tokio::select! {
             () = changes.changed() => {}
             () = asked.next() => tracing::info!("SIGHUP: reading the configuration again"),
         }
-        // A change while it is read is a reason to read again: `changes` hears it.
-        once(&proxy, &origin).await;
-        let now = origin.files(&proxy);
-        if now != files {
-            // Those that it names for the first time were not watched while they were read.
-            files = now;
-            changes = watch::watch(files.clone());
-            once(&proxy, &origin).await;
+        // As they are before the reading: what changes during it is a reason to read again.
+        seen = seen.iter().map(Seen::again).collect();
+        match once(&proxy, &origin).await {
+            Ok(()) => {
+                tracing::info!("configuration read again and in force");
+                seen.clone_from(&proxy.running.load().settings.files);
+            }
+            Err(error) => {
+                proxy.metrics.config_reload_success.set(0);
+                tracing::error!("{error:#}; what ran before stays in force");
+            }
         }
-    }
-}
-
-impl Origin {
-    fn files(&self, proxy: &Proxy) -> Vec<PathBuf> {
-        let mut files = proxy.running.load().settings.files.clone();
-        files.push(self.path.clone());
-        files
     }
 }
 
 /// Reads once, and puts what was read in force.
-async fn once(proxy: &Arc<Proxy>, origin: &Origin) {
+async fn once(proxy: &Arc<Proxy>, origin: &Origin) -> anyhow::Result<()> {
     let origin = origin.clone();
-    let read = task::spawn_blocking(move || config::load(&origin.path, &origin.overrides, &World::real())).await;
-    let Ok(read) = read else { return };
-    let outcome = match read {
-        Ok(loaded) => proxy.apply(loaded),
-        Err(problems) => {
-            tell(&problems);
-            Err(anyhow::anyhow!("the configuration cannot be used"))
-        }
-    };
-    match outcome {
-        Ok(()) => tracing::info!("configuration read again and in force"),
-        Err(error) => {
-            proxy.metrics.config_reload_success.set(0);
-            tracing::error!("{error:#}; what ran before stays in force");
-        }
-    }
+    let read = task::spawn_blocking(move || config::load(&origin.path, &origin.overrides, &World::real())).await?;
+    let loaded = read.map_err(|problems| {
+        tell(&problems);
+        anyhow::anyhow!("the configuration cannot be used")
+    })?;
+    proxy.apply(loaded)
 }
 
 fn tell(problems: &[Problem]) {

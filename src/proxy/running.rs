@@ -10,10 +10,7 @@ use super::{
     upstream::{App, Connector},
 };
 use crate::{
-    config::{
-        Settings,
-        settings::Listen,
-    },
+    config::{Settings, settings::Listen},
     feed::Feeds,
     gate::{Gate, rate},
     observe::Metrics,
@@ -57,6 +54,14 @@ impl Running {
     pub(crate) fn keep(&self, settings: &mut Settings) -> Vec<&'static str> {
         let mut kept = Vec::new();
         let now = &self.settings;
+        // Port 0 is whatever the system chose at the start.
+        for (old, new) in
+            [(now.listen.address, &mut settings.listen.address), (now.admin.address, &mut settings.admin.address)]
+        {
+            if new.port() == 0 {
+                new.set_port(old.port());
+            }
+        }
         fn keep<T: Clone + PartialEq>(key: &'static str, old: &T, new: &mut T, kept: &mut Vec<&'static str>) {
             if old != new {
                 new.clone_from(old);

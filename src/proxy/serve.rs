@@ -107,7 +107,8 @@ impl Shim {
         let running = proxy.running.load_full();
         announce(&running.settings);
         proxy.feeds.run();
-        let _reloads = origin.map(|origin| AbortOnDropHandle::new(task::spawn(reload::follow(Arc::clone(&proxy), origin))));
+        let _reloads =
+            origin.map(|origin| AbortOnDropHandle::new(task::spawn(reload::follow(Arc::clone(&proxy), origin))));
         let (drain, draining) = watch::channel(false);
         let operators = admin::Admin {
             metrics: Arc::clone(&proxy.metrics),

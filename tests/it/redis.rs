@@ -436,7 +436,7 @@ impl Load {
 }
 
 /// A fresh redis-server; killed when dropped.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     port: u16,
     folder: PathBuf,
@@ -444,7 +444,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(test: &str, flags: &[&str]) -> Option<Self> {
+    pub(crate) fn start(test: &str, flags: &[&str]) -> Option<Self> {
         let port = installed(test)?;
         let number = port.to_string();
         Some(Self::start_at(port, folder(port), &[&["--port", &number], flags].concat()))
@@ -491,17 +491,17 @@ impl Server {
         Self { child: launch(port, &folder, &flags), port, folder, flags }
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
     }
 
     /// As the kernel kills: nothing is said to anyone.
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().expect("a child of ours");
         self.child.wait().expect("a child of ours");
     }
 
-    fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.child = launch(self.port, &self.folder, &self.flags);
     }
 

@@ -1,9 +1,9 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use scimshim::{
-    config::{self, Settings, World, settings::Tenant},
+    config::{self, Overrides, Settings, World, settings::Tenant},
     observe::Metrics,
-    proxy,
+    proxy::{self, Origin},
     quirk::PlanSettings,
 };
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -58,7 +58,10 @@ pub(crate) struct Shim {
 
 impl Shim {
     pub(crate) async fn start(settings: Settings) -> Self {
-        let shim = proxy::bind(settings).await.unwrap();
+        Self::run(proxy::bind(settings).await.unwrap())
+    }
+
+    fn run(shim: proxy::Shim) -> Self {
         let (data, admin, metrics) = (shim.data_addr(), shim.admin_addr(), shim.metrics());
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(async move {
@@ -66,6 +69,15 @@ impl Shim {
             shim.run(stopped).await.unwrap();
         });
         Self { data, admin, metrics, stop: Some(stop), running }
+    }
+
+    /// With the configuration in a file, which it follows.
+    pub(crate) async fn following(path: &Path) -> Self {
+        let any = || Some("127.0.0.1:0".to_owned());
+        let overrides = Overrides { listen: any(), admin: any(), ..Overrides::default() };
+        let settings = config::load(path, &overrides, &World::real()).unwrap().settings;
+        let shim = proxy::bind(settings).await.unwrap();
+        Self::run(shim.following(Origin { path: path.to_owned(), overrides }))
     }
 
     /// With the defaults.
