@@ -1,10 +1,10 @@
 //! Files that change while they are used: certificates, secrets, the configuration.
 //!
 //! Watched are folders, not files. A mounted ConfigMap or Secret is a symlink through `..data`, and an update exchanges
-//! that link: a watch on the file itself sees nothing of it, nor of an editor that writes beside and renames. An event is
-//! only a reason to look; whether something changed is decided by comparing what the names lead to. So a busy folder costs a
-//! few `stat` calls, and where the system tells nothing (no inotify, a network file system) looking now and then is
-//! enough.
+//! that link: a watch on the file itself sees nothing of it, nor of an editor that writes beside and renames. An event
+//! is only a reason to look; whether something changed is decided by comparing what the names lead to. So a busy folder
+//! costs a few `stat` calls, and where the system tells nothing (no inotify, a network file system) looking now and
+//! then is enough.
 
 use std::{
     collections::BTreeSet,

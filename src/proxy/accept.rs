@@ -1,4 +1,8 @@
-//! Connections: how many, how long, and how they end.
+//! Connections: how many, what comes before HTTP, how long, and how they end.
+//!
+//! A slot is taken before a connection is accepted and given back when its task ends. In between every phase has a
+//! deadline of its own: the PROXY header, the TLS handshake, the first head. A client that is slow in one of them costs
+//! a slot and a few kilobytes for that long.
 
 use std::{
     convert::Infallible,
@@ -246,8 +250,9 @@ impl Hall {
         match time::timeout(patience, handshake).await {
             Ok((_, Ok(stream))) => Some((Stream::Tls(Box::new(stream.into())), connection)),
             Ok((silent, Err((error, stream)))) => {
+                let none = self.refuse("tls", socket_peer, silent, &error.to_string());
                 part(stream).await;
-                self.refuse("tls", socket_peer, silent, &error.to_string())
+                none
             }
             Err(_) => self.refuse("tls_slow", socket_peer, false, "no TLS handshake in time"),
         }

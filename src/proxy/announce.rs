@@ -1,8 +1,8 @@
 //! The header of the PROXY protocol, versions 1 and 2: who a trusted proxy says is calling.
 //!
-//! <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>, sections 2.1 and 2.2. It is read ahead (`MSG_PEEK`) and only
-//! its own bytes are taken, so that TLS or HTTP begins with the next byte without a buffer in between. A connection either must
-//! begin with it or is never looked at for it: where both would do, anyone could write one.
+//! <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>, sections 2.1 and 2.2. It is read ahead (`MSG_PEEK`)
+//! and only its own bytes are taken, so that TLS or HTTP begins with the next byte without a buffer in between. A
+//! connection either must begin with it or is never looked at for it: where both would do, anyone could write one.
 
 use std::{io, net::SocketAddr};
 
@@ -206,7 +206,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_comes_is_bounded(begins in 0..3usize, bytes in prop::collection::vec(any::<u8>(), 0..6000), size in 1..600usize) {
+        fn whatever_comes_is_bounded(
+            begins in 0..3usize,
+            bytes in prop::collection::vec(any::<u8>(), 0..6000),
+            size in 1..600usize,
+        ) {
             let bytes = [[&b""[..], b"PROXY TCP4 ", v2::PROTOCOL_PREFIX][begins], &bytes].concat();
             let (_, left) = fed(&bytes, size);
             prop_assert!(bytes.len() - left.len() <= LONGEST + FIXED);

@@ -1,5 +1,5 @@
-//! The way of one exchange. The files are the route: `accept`, `route`, `normalize`, `upstream`, `redirect`, `repair`;
-//! `refusal` answers where the way ends early, `exchange` says at the end what happened.
+//! The way of one exchange. The files are the route: `accept` and `announce`, `route`, `normalize`, `upstream`,
+//! `redirect`, `repair`; `refusal` answers where the way ends early, `exchange` says at the end what happened.
 //!
 //! Steps are plain functions and `?`; what a step refuses becomes an answer in one place. There are no layers: the
 //! bounds (time, size, number) belong to the steps that can name them in their answer.

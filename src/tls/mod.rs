@@ -1,8 +1,8 @@
 //! TLS on both sides: rustls with ring, files that are read again when they change.
 //!
 //! The provider is passed to each configuration and not installed for the process: a library that wants another one
-//! changes nothing here. Sessions and tickets belong to a configuration, so that nobody resumes under a new client CA what
-//! was agreed under the old one.
+//! changes nothing here. Sessions and tickets belong to a configuration, so that nobody resumes under a new client CA
+//! what was agreed under the old one.
 
 mod files;
 mod live;

@@ -15,14 +15,15 @@ use rustls::{
     ClientConfig, ProtocolVersion,
     version::{TLS12, TLS13},
 };
-use scimshim::config::Settings;
+use scimshim::{config::Settings, quirk::TenantMode};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
 };
 
 use crate::harness::{
-    App, Authority, Client, Folder, Identity, Kept, NAME, SecureApp, Shim, ask, closed_port, eventually, read, secure,
+    App, Authority, Client, Folder, Identity, Kept, NAME, SecureApp, Shim, ask, closed_port, eventually, plan, read,
+    secure, upgrade,
 };
 
 const USERS: &str = "/scim/v2/Users";
@@ -89,6 +90,25 @@ fn outside(test: &str, program: &str, probe: &[&str], wanted: &str, args: &[&str
     assert!(env::var("SCIMSHIM_REQUIRE").as_deref() != Ok("all"), "{test} must run, but {message}");
     let _ = writeln!(io::stderr(), "SKIPPED {test}: {message}");
     None
+}
+
+/// A connection that takes little before it is read from.
+async fn narrow(addr: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(addr).await.unwrap()
+}
+
+/// How much can be written to such a connection.
+async fn capacity() -> usize {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (_client, server) = tokio::join!(narrow(listener.local_addr().unwrap()), listener.accept());
+    let (server, mut fits) = (server.unwrap().0, 0);
+    server.writable().await.unwrap();
+    while let Ok(written) = server.try_write(&[0; 16 << 10]) {
+        fits += written;
+    }
+    fits
 }
 
 mod listen {
@@ -307,11 +327,12 @@ mod listen {
 
     #[tokio::test]
     async fn an_answer_of_any_size_that_nobody_takes_gives_its_slot_back() {
-        // Some fit into the socket, some end in what TLS keeps, some do not fit at all.
-        const SIZES: usize = 24;
-        let app = App::start(|seen| {
+        // Some fit into the sockets, some end in the 64 KiB that TLS keeps, some do not fit at all.
+        const SIZES: usize = 64;
+        let fits = capacity().await;
+        let app = App::start(move |seen| {
             let number: usize = seen.target.rsplit('/').next().unwrap().parse().unwrap();
-            http::Response::new(vec![b'x'; number * (256 << 10)].into())
+            http::Response::new(vec![b'x'; (fits + number * (16 << 10)).saturating_sub(512 << 10)].into())
         })
         .await;
         let port = Port::new();
@@ -321,7 +342,7 @@ mod listen {
         let shim = Shim::start(settings).await;
         let mut silent = Vec::new();
         for number in 0..SIZES {
-            let mut stream = secure(shim.data, &port.client(&[])).await.unwrap();
+            let mut stream = upgrade(narrow(shim.data).await, &port.client(&[])).await.unwrap();
             stream.write_all(GET.replace("/Users ", &format!("/Users/{number} ")).as_bytes()).await.unwrap();
             silent.push(stream);
         }
@@ -524,7 +545,7 @@ mod stop {
         let tcp = TcpStream::connect(shim.data).await.unwrap();
         shim.stop();
         eventually("unready", || async { ask(shim.admin, "GET", "/readyz", &[], "").await.status == 503 }).await;
-        let stream = crate::harness::upgrade(tcp, &port.client(&[])).await.unwrap();
+        let stream = upgrade(tcp, &port.client(&[])).await.unwrap();
         let answer = Kept::new(stream).await.unwrap().get(USERS).await.unwrap();
         assert_eq!((answer.status().as_u16(), &answer.headers()["connection"]), (200, &"close".parse().unwrap()));
         shim.stopped().await;
@@ -699,6 +720,7 @@ mod upstream {
 
     #[tokio::test]
     async fn an_answer_to_half_a_body_is_the_answer() {
+        const SAID: &[u8] = b"HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Bearer\r\ncontent-length: 0\r\n\r\n";
         let trust = Trust::new();
         let config = trust.authority.server(&trust.authority.leaf(NAME), &[], false);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -706,22 +728,24 @@ mod upstream {
         tokio::spawn(async move {
             loop {
                 let (tcp, _) = listener.accept().await.unwrap();
+                // Or the answer waits behind the session tickets, and the reset overtakes it.
+                tcp.set_nodelay(true).unwrap();
                 let mut stream = tokio_rustls::TlsAcceptor::from(Arc::clone(&config)).accept(tcp).await.unwrap();
                 stream.read_exact(&mut [0; 64]).await.unwrap();
-                stream
-                    .write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-                    .await
-                    .unwrap();
+                stream.write_all(SAID).await.unwrap();
                 stream.flush().await.unwrap();
-                // Reads no more and closes its half; what comes meets a closed socket when it goes.
-                stream.shutdown().await.unwrap();
-                tokio::time::sleep(Duration::from_millis(300)).await;
             }
         });
-        let shim = Shim::start(to(addr, &trust.ca, "")).await;
         let body = format!("{{\"x\":\"{}\"}}", "y".repeat(900 << 10));
-        let answer = ask(shim.data, "POST", USERS, &[("content-type", "application/scim+json")], body).await;
-        assert_eq!(answer.status, 401, "{}", answer.text());
+        for mode in [TenantMode::Rewrite, TenantMode::Off] {
+            let mut settings = to(addr, &trust.ca, "");
+            plan(&mut settings).mode = mode;
+            let shim = Shim::start(settings).await;
+            for _ in 0..20 {
+                let said = ask(shim.data, "POST", USERS, &[("content-type", "application/scim+json")], &body).await;
+                assert_eq!((said.status, said.header("www-authenticate")), (401, "Bearer"), "{}", said.text());
+            }
+        }
     }
 
     #[tokio::test]
@@ -752,5 +776,85 @@ mod upstream {
         let mut plain = Client::connect(shim.data).await;
         plain.say(GET).await;
         assert_eq!(plain.closed().await.first(), Some(&21));
+    }
+}
+
+/// The program itself, which has no provider of cryptography but its own.
+#[cfg(unix)]
+mod process {
+    use std::process::{Child, Stdio};
+
+    use super::*;
+
+    struct Served(Child);
+
+    impl Drop for Served {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    fn serve(config: &Path, data: SocketAddr, roots: &Path) -> Served {
+        let child = Command::new(env!("CARGO_BIN_EXE_scimshim"))
+            .arg("serve")
+            .arg(config)
+            .args(["--listen", &data.to_string(), "--admin", "127.0.0.1:0"])
+            .env("SSL_CERT_FILE", roots)
+            .env_remove("SSL_CERT_DIR")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn();
+        Served(child.unwrap())
+    }
+
+    #[tokio::test]
+    async fn the_roots_of_the_platform_are_believed_and_sigterm_ends_it_in_order() {
+        let (port, theirs) = (Port::new(), Authority::new());
+        let app = SecureApp::start(theirs.server(&theirs.leaf(NAME), &[], false)).await;
+        let roots = port.folder.write("roots.pem", &theirs.pem());
+        let config = port.folder.write(
+            "config.yaml",
+            &format!(
+                "upstream: {{ url: 'https://{NAME}:{}/scim/v2' }}\n\
+                 listen: {{ tls: {{ certificate: tls.crt, private_key: tls.key }} }}\n",
+                app.addr.port()
+            ),
+        );
+        let data = closed_port().await;
+        let mut served = serve(&config, data, &roots);
+        eventually("it listens", || async { TcpStream::connect(data).await.is_ok() }).await;
+        let mut kept = Vec::new();
+        for alpn in ["http/1.1", "h2"] {
+            let mut one = Kept::new(secure(data, &port.client(&[alpn])).await.unwrap()).await.unwrap();
+            assert_eq!(one.get(USERS).await.unwrap().status(), 200);
+            kept.push(one);
+        }
+        let silent = TcpStream::connect(data).await.unwrap();
+        let kill = Command::new("kill").args(["-TERM", &served.0.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        for one in kept {
+            one.closed().await;
+        }
+        let ended = tokio::task::spawn_blocking(move || served.0.wait().unwrap());
+        assert_eq!(ended.await.unwrap().code(), Some(0));
+        drop(silent);
+    }
+
+    #[tokio::test]
+    async fn without_roots_it_does_not_start_and_says_what_to_do() {
+        let port = Port::new();
+        let config = port.folder.write("config.yaml", "upstream: { url: 'https://localhost:1/scim/v2' }\n");
+        let roots = port.folder.write("roots.pem", "");
+        let mut served = serve(&config, closed_port().await, &roots);
+        let mut stderr = served.0.stderr.take().unwrap();
+        let said = tokio::task::spawn_blocking(move || {
+            let mut said = String::new();
+            io::Read::read_to_string(&mut stderr, &mut said).map(|_| said).unwrap()
+        });
+        let said = said.await.unwrap();
+        assert!(said.contains("no root certificates") && said.contains("install ca-certificates"), "{said}");
+        assert!(!served.0.wait().unwrap().success());
     }
 }
