@@ -171,7 +171,7 @@ section! {
         /// TLS towards the app, for an `https` URL.
         tls: UpstreamTls = UpstreamTls::default(),
         // The app is in the same pod: a connection takes under a millisecond or never.
-        /// Time for a TCP connection.
+        /// Time for a TCP connection, and as much again for TLS.
         connect_timeout: Period = Period::secs(2),
         // A container restarts in 5 to 15 s.
         /// How long a request waits for an app that refuses connections; over it 503.
