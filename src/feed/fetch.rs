@@ -134,7 +134,10 @@ pub(super) async fn fetch(spec: &Spec, known: Option<&Validators>, patience: Pat
             let mut answer = client.get(page.clone()).send().await?;
             ok(&answer)?;
             let text = body(&mut answer, PAGE).await?;
-            discover::link(&String::from_utf8_lossy(&text), &page)?
+            let find = move || discover::link(&String::from_utf8_lossy(&text), &page);
+            task::spawn_blocking(find)
+                .await
+                .map_err(|error| FetchError::Http(format!("the task that reads the page ended: {error}")))??
         }
     };
     get(&client, at, known, cap).await

@@ -35,6 +35,7 @@ use crate::observe::Metrics;
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
 /// A source that asks for more than this (or the refresh interval, if that is longer) is asked again anyway.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
 /// Between two looks at the clock: grace that ends, copies that grow stale.
 const TICK: Duration = Duration::from_secs(20);
 /// Between two looks at a file.
@@ -88,6 +89,8 @@ pub(super) struct Feed {
     /// Something has changed that a turn should see at once.
     wake: Notify,
     tried: AtomicBool,
+    /// It is configured no more; its series have ended.
+    gone: AtomicBool,
 }
 
 /// What is known beside the addresses.
@@ -122,6 +125,7 @@ impl Feed {
             turn: tokio::sync::Mutex::default(),
             wake: Notify::new(),
             tried: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
             spec: ArcSwap::from_pointee(spec),
         };
         feed.export_zeros(with);
@@ -399,8 +403,12 @@ impl Feed {
         let Some(checked) = memory.held.as_ref().map(|held| held.checked) else { return };
         let age = now.since(checked);
         // A feed that is fetched less often than that is not late.
-        let warn = Duration::from_secs(warn).max(spec.refresh * 2);
-        let level = if age >= Duration::from_secs(alert).max(spec.refresh * 3) { 2 } else { u8::from(age >= warn) };
+        let warn = Duration::from_secs(warn).max(spec.refresh.saturating_mul(2));
+        let level = if age >= Duration::from_secs(alert).max(spec.refresh.saturating_mul(3)) {
+            2
+        } else {
+            u8::from(age >= warn)
+        };
         if level > memory.age_told {
             let (feed, hours, error) = (&*spec.name, age.as_secs() / HOUR, memory.error.as_deref().unwrap_or("none"));
             match level {
@@ -431,6 +439,9 @@ impl Feed {
 
     /// Gauges as things are.
     fn export(&self, with: &Surroundings) {
+        if self.gone.load(Ordering::Acquire) {
+            return;
+        }
         let (spec, metrics, clock) = (self.spec(), &with.metrics, &with.clock);
         let state = self.state(clock.now());
         for label in State::ALL {
@@ -450,6 +461,7 @@ impl Feed {
 
     /// Ends the series of a feed that is no longer configured.
     pub(super) fn forget(&self, with: &Surroundings) {
+        self.gone.store(true, Ordering::Release);
         let (spec, metrics) = (self.spec(), &with.metrics);
         let feed = &*spec.name;
         // What was never exported cannot be removed; that is no fault.
@@ -548,8 +560,8 @@ impl Reading {
             wanted: &parts,
             last: |part: &str| last.and_then(|held| held.parts.get(part)).map(|kept| &kept.current[..]),
             age: last.map_or(Duration::ZERO, |held| now.since(held.checked)),
-            // What is in force already is not judged by its width again when `accept` has gone from the settings.
-            accepted: spec.accept == Some(sha256) || last.is_some_and(|held| held.sha256 == sha256),
+            accepted: spec.accept == Some(sha256),
+            same: last.is_some_and(|held| held.sha256 == sha256),
         };
         case.judge().map_err(|rejection| (rejection, sha256))?;
         Ok(Self::apply(spec, last, document, sha256, (fetched.validators, fetched.dated), now))
@@ -599,6 +611,8 @@ pub(super) fn wanted(spec: &Spec) -> Vec<Arc<str>> {
 /// How long to wait for the next try. After a success the interval, a tenth more or less, so that a fleet does not come
 /// at once; after failures 30 s, doubled each time up to the interval, half as much again at random. `dice` is from 0 to 1.
 fn pause(failures: u32, refresh: Duration, retry_after: Option<Duration>, dice: f64) -> Duration {
+    // So that no sum of times overflows.
+    let refresh = refresh.min(YEAR);
     if failures == 0 {
         return refresh.mul_f64(0.9 + 0.2 * dice);
     }
@@ -663,6 +677,7 @@ mod tests {
     fn tries_come_at_the_interval_and_not_all_at_once() {
         assert_eq!(pause(0, HOUR, None, 0.0), Duration::from_secs(3240));
         assert_eq!(pause(0, HOUR, None, 1.0), Duration::from_secs(3960));
+        assert!(pause(0, Duration::MAX, None, 1.0) < YEAR * 2);
     }
 
     #[test]

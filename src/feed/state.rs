@@ -207,13 +207,16 @@ impl Kept {
         let mut leaving: Vec<(IpNet, Time)> = old.map_or(&[][..], |old| &old.leaving).to_vec();
         leaving.extend(removed.nets().into_iter().map(|net| (net, end)));
         // What has come back has no end any more; a grace that was shortened holds for what leaves already.
-        let leaving = leaving
+        let mut by_end: BTreeMap<Time, Vec<IpNet>> = BTreeMap::new();
+        for (net, until) in leaving {
+            by_end.entry(until.min(end)).or_default().push(net);
+        }
+        let leaving = by_end
             .into_iter()
-            .filter(|(_, until)| *until > now)
-            .flat_map(|(net, until)| {
-                Ranges::of([&net]).minus(&published).nets().into_iter().map(move |net| (net, until.min(end)))
+            .filter(|(until, _)| *until > now)
+            .flat_map(|(until, nets)| {
+                Ranges::of(&nets).minus(&published).nets().into_iter().map(move |net| (net, until))
             })
-            .filter(|(_, until)| *until > now)
             .collect();
         let added = published.minus(&before).count();
         let kept = Self { current, leaving };
@@ -256,6 +259,10 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     const DAY: Duration = Duration::from_secs(86_400);
@@ -325,6 +332,40 @@ mod tests {
         assert_eq!(third.leaving[0].1, day(3));
         let (none, _) = Kept::next(Some(&second), &"a".into(), &nets("192.0.2.0/32"), day(2), Duration::ZERO);
         assert!(none.leaving.is_empty());
+    }
+
+    proptest! {
+        /// By address: allowed is what a document lists, and what left less than the grace ago; nothing else.
+        #[test]
+        fn grace_is_that_of_each_address(days in proptest::collection::vec(document(), 1..24)) {
+            let (mut kept, mut left) = (None::<Kept>, [None::<u64>; 256]);
+            let mut before = [false; 256];
+            for (at, nets) in (0_u64..).zip(&days) {
+                let (next, change) = Kept::next(kept.as_ref(), &"a".into(), nets, day(at), WEEK);
+                let set = AddressSet::new(next.nets());
+                let (mut total, mut removed) = (0, 0);
+                for host in 0..=255_u8 {
+                    let (address, index) = (IpAddr::from([192, 0, 2, host]), usize::from(host));
+                    let listed = nets.iter().any(|net| net.contains(&address));
+                    if before[index] && !listed {
+                        left[index] = Some(at);
+                        removed += 1;
+                    }
+                    before[index] = listed;
+                    let in_grace = left[index].is_some_and(|left| at < left + 7);
+                    prop_assert_eq!(set.find(address).is_some(), listed || in_grace, "{} on day {}", address, at);
+                    total += u64::from(listed || in_grace);
+                }
+                prop_assert_eq!((change.total, change.removed), (total, removed));
+                kept = Some(next);
+            }
+        }
+    }
+
+    fn document() -> impl Strategy<Value = Vec<IpNet>> {
+        let net = (0_u8..=255, 26_u8..=32)
+            .prop_map(|(host, len)| IpNet::new(IpAddr::from([192, 0, 2, host]), len).unwrap().trunc());
+        proptest::collection::vec(net, 1..6)
     }
 
     #[test]

@@ -643,6 +643,19 @@ async fn show_lists_parts_with_their_counts() {
 }
 
 #[tokio::test]
+async fn show_needs_no_configuration_for_a_document() {
+    let (origin, folder) = (Origin::start(say(200, okta(10))).await, Scratch::new());
+    let said = text(&scimshim(&["show", "--okta", &origin.url("/")], &[]).await.stdout);
+    assert!(said.contains("us_cell_1  10 entries") && said.contains("emea_cell_1  1 entry"), "{said}");
+    let file = folder.write("tags.json", TAGS).display().to_string();
+    let said = text(&scimshim(&["show", "--azure", &file], &[]).await.stdout);
+    assert!(said.contains("AzureActiveDirectory  2 entries"), "{said}");
+    let output = scimshim(&["show", "--list", &file], &[]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(scimshim(&["show", "--list", &file, "--okta", &file], &[]).await.status.code(), Some(2));
+}
+
+#[tokio::test]
 async fn why_names_the_range_that_holds_an_address() {
     let wide = r#"{"us_cell_1":{"ip_ranges":["192.0.2.128/25"]}}"#;
     let (origin, folder) = (Origin::start(say(200, wide)).await, Scratch::new());
