@@ -134,7 +134,8 @@ pub(super) async fn fetch(spec: &Spec, known: Option<&Validators>, patience: Pat
             let mut answer = client.get(page.clone()).send().await?;
             ok(&answer)?;
             let text = body(&mut answer, PAGE).await?;
-            let find = move || discover::link(&String::from_utf8_lossy(&text), &page);
+            let at = answer.url().clone();
+            let find = move || discover::link(&String::from_utf8_lossy(&text), &page, &at);
             task::spawn_blocking(find)
                 .await
                 .map_err(|error| FetchError::Http(format!("the task that reads the page ended: {error}")))??

@@ -296,7 +296,7 @@ impl Feeds {
                     name: name.to_string(),
                     state: part.state(now),
                     entries: part.entries(),
-                    addresses: kept.map_or(0, |kept| kept.count()),
+                    addresses: part.addresses(),
                     kept: kept.map_or(0, |kept| Ranges::of(kept.leaving.iter().map(|(net, _)| net)).count()),
                 }
             };

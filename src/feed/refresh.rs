@@ -131,6 +131,8 @@ impl Feed {
         feed.export_zeros(with);
         if let Some(held) = held {
             feed.standing.accepted(held.checked);
+            let hours = with.clock.now().since(held.checked).as_secs() / 3600;
+            tracing::info!(feed = &*feed.spec().name, hours, "the last good copy from disk is in force");
             feed.memory().held = Some(Arc::new(held));
         }
         feed.name_parts(with);
@@ -183,7 +185,7 @@ impl Feed {
             let part = before.get(name).map(Arc::clone);
             let part = part.unwrap_or_else(|| Arc::new(Part::new(Arc::clone(&self.standing))));
             if let Some(kept) = held.as_deref().and_then(|held| held.parts.get(name)) {
-                part.publish(AddressSet::new(kept.nets()));
+                part.publish(AddressSet::new(kept.nets()), kept.count());
             }
             (Arc::clone(name), part)
         };
@@ -253,9 +255,9 @@ impl Feed {
         };
         self.standing.accepted(held.checked);
         let parts = self.parts.load();
-        for (name, set) in sets {
+        for (name, set, addresses) in sets {
             if let Some(part) = parts.get(&name) {
-                part.publish(set);
+                part.publish(set, addresses);
             }
         }
         let moved = changes.iter().any(|change| change.added + change.removed > 0);
@@ -377,7 +379,7 @@ impl Feed {
         for (name, kept) in &mut held.parts {
             if kept.expire(now) {
                 if let Some(part) = parts.get(name) {
-                    part.publish(AddressSet::new(kept.nets()));
+                    part.publish(AddressSet::new(kept.nets()), kept.count());
                 }
                 tracing::info!(
                     feed = &*self.spec().name,
@@ -453,9 +455,8 @@ impl Feed {
         metrics.feed_last_success.with_label_values(&[&*spec.name]).set(number(checked));
         let dated = held.as_ref().and_then(|held| held.dated);
         metrics.feed_document.with_label_values(&[&*spec.name]).set(number(dated));
-        for name in self.parts.load().keys() {
-            let kept = held.as_ref().and_then(|held| held.parts.get(name));
-            metrics.feed_addresses.with_label_values(&[&*spec.name, &**name]).set(number(kept.map(Kept::count)));
+        for (name, part) in self.parts.load().iter() {
+            metrics.feed_addresses.with_label_values(&[&*spec.name, &**name]).set(number(Some(part.addresses())));
         }
     }
 
@@ -540,7 +541,8 @@ async fn stamp(path: &Path) -> Option<Stamp> {
 struct Reading {
     held: Held,
     changes: Vec<Change>,
-    sets: Vec<(Arc<str>, AddressSet)>,
+    /// With the addresses in them.
+    sets: Vec<(Arc<str>, AddressSet, u64)>,
     /// Named by a tenant and not there.
     absent: Vec<Arc<str>>,
     names: Vec<Arc<str>>,
@@ -589,7 +591,7 @@ impl Reading {
         for (name, nets) in document.parts.iter().filter(|(_, nets)| !nets.is_empty()) {
             let old = last.and_then(|held| held.parts.get(name));
             let (kept, change) = Kept::next(old, name, nets, now, spec.removal_grace);
-            sets.push((Arc::clone(name), AddressSet::new(kept.nets())));
+            sets.push((Arc::clone(name), AddressSet::new(kept.nets()), change.total));
             changes.push(change);
             held.parts.insert(Arc::clone(name), kept);
         }

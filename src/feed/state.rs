@@ -62,6 +62,8 @@ pub enum Readiness {
 pub struct Part {
     set: ArcSwap<AddressSet>,
     loaded: AtomicBool,
+    /// Counted when the set was made: that sorts it, which is no work for a tick.
+    addresses: AtomicU64,
     standing: Arc<Standing>,
 }
 
@@ -75,7 +77,7 @@ pub(super) struct Standing {
 
 impl Part {
     pub(super) fn new(standing: Arc<Standing>) -> Self {
-        Self { set: ArcSwap::default(), loaded: AtomicBool::new(false), standing }
+        Self { set: ArcSwap::default(), loaded: AtomicBool::new(false), addresses: AtomicU64::new(0), standing }
     }
 
     /// The entry that holds `address`, what is kept by the grace included. A listed address passes in every state.
@@ -101,8 +103,14 @@ impl Part {
         self.set.load().len()
     }
 
-    pub(super) fn publish(&self, set: AddressSet) {
+    /// Addresses in force, IPv6 by networks of 64 bits.
+    pub fn addresses(&self) -> u64 {
+        self.addresses.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn publish(&self, set: AddressSet, addresses: u64) {
         self.set.store(Arc::new(set));
+        self.addresses.store(addresses, Ordering::Relaxed);
         self.loaded.store(true, Ordering::Release);
     }
 }
@@ -218,6 +226,7 @@ impl Kept {
                 Ranges::of(&nets).minus(&published).nets().into_iter().map(move |net| (net, until))
             })
             .collect();
+        let leaving = newest(leaving);
         let added = published.minus(&before).count();
         let kept = Self { current, leaving };
         let change = Change {
@@ -255,6 +264,16 @@ impl Kept {
         }
         self.leaving.iter().find(|(net, _)| net == entry).map(|(_, until)| *until)
     }
+}
+
+/// A publisher that replaces its whole list with each document must not fill our memory with what has left; of more than
+/// this, what would go first goes now. No feed that is known has 3,000 entries that leave within a week.
+const MOST_LEAVING: usize = 100_000;
+
+/// `leaving`, sorted by its end, without the first of too many.
+fn newest(mut leaving: Vec<(IpNet, Time)>) -> Vec<(IpNet, Time)> {
+    leaving.drain(..leaving.len().saturating_sub(MOST_LEAVING));
+    leaving
 }
 
 #[cfg(test)]
@@ -369,13 +388,21 @@ mod tests {
     }
 
     #[test]
+    fn what_leaves_is_bounded() {
+        let net = |n: u32| IpNet::from(IpAddr::from(std::net::Ipv4Addr::from_bits(n)));
+        let leaving: Vec<_> = (0..150_000).map(|n| (net(n), day(n.into()))).collect();
+        let left = newest(leaving);
+        assert_eq!((left.len(), left[0]), (100_000, (net(50_000), day(50_000))));
+    }
+
+    #[test]
     fn an_unlisted_address_is_refused_only_by_what_is_fresh_enough() {
         let standing = Arc::<Standing>::default();
         standing.set_stale_after(3 * DAY);
         let part = Part::new(Arc::clone(&standing));
         standing.accepted(day(0));
         assert_eq!((part.state(day(0)), part.readiness(day(0))), (State::NeverLoaded, Readiness::NotReady));
-        part.publish(AddressSet::new(&nets("192.0.2.0/24")));
+        part.publish(AddressSet::new(&nets("192.0.2.0/24")), 256);
         assert_eq!((part.state(day(3)), part.readiness(day(3))), (State::Fresh, Readiness::Ready));
         standing.rejected();
         assert_eq!((part.state(day(3)), part.readiness(day(3))), (State::Rejected, Readiness::Ready));

@@ -414,6 +414,41 @@ async fn a_reload_keeps_what_is_loaded_and_fetches_what_is_newly_named() {
 }
 
 #[tokio::test]
+async fn every_series_is_there_before_the_first_fetch() {
+    let bench = Bench::new(vec![spec(Source::File("/nowhere".into()))]);
+    let mut series = vec![
+        (r#"scimshim_feed_info{feed="okta",kind="okta"}"#.to_owned(), 1),
+        (r#"scimshim_feed_state{feed="okta",state="never_loaded"}"#.to_owned(), 1),
+        (r#"scimshim_feed_last_success_timestamp_seconds{feed="okta"}"#.to_owned(), 0),
+        (r#"scimshim_feed_document_timestamp_seconds{feed="okta"}"#.to_owned(), 0),
+        (r#"scimshim_feed_fetch_failures_total{feed="okta"}"#.to_owned(), 0),
+        (r#"scimshim_feed_addresses{feed="okta",part="us_cell_1"}"#.to_owned(), 0),
+    ];
+    series.extend(
+        ["fresh", "rejected", "stale"].map(|s| (format!("scimshim_feed_state{{feed=\"okta\",state=\"{s}\"}}"), 0)),
+    );
+    series.extend(
+        ["added", "removed"].map(|c| (format!("scimshim_feed_changes_total{{change=\"{c}\",feed=\"okta\"}}"), 0)),
+    );
+    let reasons = scimshim::feed::guard::Rejection::REASONS;
+    series.extend(reasons.map(|r| (format!("scimshim_feed_rejected_total{{feed=\"okta\",reason=\"{r}\"}}"), 0)));
+    for (series, value) in series {
+        assert_eq!(bench.metric(&series), Some(value), "{series}");
+    }
+}
+
+#[tokio::test]
+async fn an_older_publication_is_no_reason_to_refuse() {
+    let origin = Origin::start(say(200, TAGS)).await;
+    let azure = Spec { kind: Kind::AzureServiceTags, parts: vec!["AzureActiveDirectory".into()], ..origin.spec() };
+    let bench = Bench::new(vec![azure]);
+    bench.refresh().await;
+    origin.says(say(200, TAGS.replace("\"changeNumber\":7", "\"changeNumber\":6")));
+    assert!(bench.refresh().await.is_success());
+    assert_eq!(bench.status().change_number, Some(6));
+}
+
+#[tokio::test]
 async fn a_restart_needs_no_network() {
     let (origin, folder) = (Origin::start(say(200, okta(3)).with("etag", "\"a\"")).await, Scratch::new());
     let cache = Some(folder.0.join("cache"));
