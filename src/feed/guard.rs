@@ -145,7 +145,10 @@ pub enum Rejection {
     #[error("{0} has no entries; expected one at least")]
     PartEmpty(PartName),
     /// A part with a last good copy is not in it.
-    #[error("{part} is not in it any more; it has {}", Names(names))]
+    #[error(
+        "{part} is not in it any more; if it is gone for good, take it out of `allow.feeds`; it has {}",
+        Names(names)
+    )]
     PartMissing {
         /// What is missing.
         part: PartName,
@@ -500,7 +503,10 @@ mod tests {
             .judge()
         };
         assert_eq!(judge(never), Ok(()));
-        assert_eq!(judge(known).unwrap_err().to_string(), "`us_cell_1` is not in it any more; it has eu");
+        assert_eq!(
+            judge(known).unwrap_err().to_string(),
+            "`us_cell_1` is not in it any more; if it is gone for good, take it out of `allow.feeds`; it has eu"
+        );
     }
 
     #[test]

@@ -179,15 +179,18 @@ impl Feed {
 
     /// Makes the parts those that are named; what the copy has of new ones is in force at once.
     fn name_parts(&self, with: &Surroundings) {
+        // Held to the end, so that no turn puts a document in force between the look at the copy and its parts.
+        let memory = self.memory();
         let (before, spec) = (self.parts.load_full(), self.spec());
-        let held = self.memory().held.clone();
         let part = |name: &Arc<str>| {
-            let part = before.get(name).map(Arc::clone);
-            let part = part.unwrap_or_else(|| Arc::new(Part::new(Arc::clone(&self.standing))));
-            if let Some(kept) = held.as_deref().and_then(|held| held.parts.get(name)) {
+            if let Some(part) = before.get(name) {
+                return (Arc::clone(name), Arc::clone(part));
+            }
+            let part = Part::new(Arc::clone(&self.standing));
+            if let Some(kept) = memory.held.as_deref().and_then(|held| held.parts.get(name)) {
                 part.publish(AddressSet::new(kept.nets()), kept.count());
             }
-            (Arc::clone(name), part)
+            (Arc::clone(name), Arc::new(part))
         };
         let now: BTreeMap<_, _> = wanted(&spec).iter().map(part).collect();
         for gone in before.keys().filter(|name| !now.contains_key(*name)) {
@@ -195,6 +198,7 @@ impl Feed {
             let _ = with.metrics.feed_addresses.remove_label_values(&[&*spec.name, &**gone]);
         }
         self.parts.store(Arc::new(now));
+        drop(memory);
         self.export(with);
     }
 
@@ -251,15 +255,15 @@ impl Feed {
             let mut memory = self.memory();
             memory.held = Some(Arc::clone(&held));
             memory.failures = 0;
+            self.standing.accepted(held.checked);
+            let parts = self.parts.load();
+            for (name, set, addresses) in sets {
+                if let Some(part) = parts.get(&name) {
+                    part.publish(set, addresses);
+                }
+            }
             memory.error.take().is_some()
         };
-        self.standing.accepted(held.checked);
-        let parts = self.parts.load();
-        for (name, set, addresses) in sets {
-            if let Some(part) = parts.get(&name) {
-                part.publish(set, addresses);
-            }
-        }
         let moved = changes.iter().any(|change| change.added + change.removed > 0);
         for change in changes.iter().filter(|change| change.added + change.removed > 0) {
             let count = |label, by| with.metrics.feed_changes.with_label_values(&[&*spec.name, label]).inc_by(by);
@@ -375,6 +379,7 @@ impl Feed {
     }
 
     fn expire(&self, mut held: Held, now: Time) {
+        let mut memory = self.memory();
         let parts = self.parts.load();
         for (name, kept) in &mut held.parts {
             if kept.expire(now) {
@@ -388,7 +393,7 @@ impl Feed {
                 );
             }
         }
-        self.memory().held = Some(Arc::new(held));
+        memory.held = Some(Arc::new(held));
     }
 
     /// Says once that a copy grows old, and once more when it is a matter of days. Okta's list loses 5 % within three
