@@ -1,6 +1,6 @@
 //! `scimshim feed`: what is in the published lists, and why an address is (not) let in. The code is the proxy's.
 
-use std::{io::Write, net::IpAddr, path::PathBuf, sync::Arc};
+use std::{io::Write, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use ipnet::IpNet;
@@ -12,10 +12,10 @@ use super::{Usage, paint::Paint, serve};
 use crate::{
     config::{
         self, Overrides, Settings, World,
-        settings::{Allow, AllowMode},
+        settings::{self, Allow, AllowMode},
         types::FeedRef,
     },
-    feed::{Feeds, Outcome, PartStatus, Ranges, Readiness, Source, State, Status},
+    feed::{Feeds, Kind, Outcome, PartStatus, Ranges, Readiness, Source, Spec, State, Status},
     observe::Metrics,
 };
 
@@ -38,6 +38,8 @@ enum Command {
     /// What is in the feeds, by part
     #[command(after_help = "Examples:
   scimshim feed show config.yaml
+  scimshim feed show --okta https://s3.amazonaws.com/okta-ip-ranges/ip_ranges.json
+  scimshim feed show --azure ServiceTags_Public_20260720.json
   scimshim feed show config.yaml --all | grep -i directory    also the parts that no tenant names
   scimshim feed show config.yaml --cached                     the last good copies, without a network")]
     Show {
@@ -49,6 +51,8 @@ enum Command {
         /// List also the parts that no tenant names
         #[arg(long, env = "SCIMSHIM_ALL", conflicts_with = "cached")]
         all: bool,
+        #[command(flatten)]
+        document: Document,
     },
     /// Fetch now; say what is accepted, refused, added, removed; write the last good copies
     #[command(after_help = "Examples:
@@ -91,6 +95,21 @@ struct Which {
     format: Format,
 }
 
+/// A document that no configuration names.
+#[derive(Debug, clap::Args)]
+#[group(multiple = false)]
+struct Document {
+    /// Look at this document in the form of Okta's ip_ranges.json instead
+    #[arg(long, env = "SCIMSHIM_OKTA", value_name = "FILE_OR_URL", conflicts_with = "cached")]
+    okta: Option<String>,
+    /// Look at this document in the form of Azure Service Tags instead
+    #[arg(long, env = "SCIMSHIM_AZURE", value_name = "FILE_OR_URL", conflicts_with = "cached")]
+    azure: Option<String>,
+    /// Look at this list, text or JSON, instead
+    #[arg(long, env = "SCIMSHIM_LIST", value_name = "FILE_OR_URL", conflicts_with = "cached")]
+    list: Option<String>,
+}
+
 /// Forms of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
@@ -104,13 +123,40 @@ enum Format {
 pub(super) fn run(args: &Args, paint: Paint, out: &mut dyn Write) -> anyhow::Result<u8> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build().context("no async runtime")?;
     match &args.command {
-        Command::Fetch { which } => runtime.block_on(fetch(&which.settings()?, which.format, paint, out)),
-        Command::Show { which, cached: true, .. } => cached(&which.settings()?, which.format, paint, out),
-        Command::Show { which, all, .. } => runtime.block_on(show(&which.settings()?, *all, which.format, paint, out)),
+        Command::Fetch { which } => runtime.block_on(fetch(&which.settings()?.feeds, which.format, paint, out)),
+        Command::Show { which, cached: true, .. } => cached(&which.settings()?.feeds, which.format, paint, out),
+        Command::Show { which, all, document, .. } => {
+            let (feeds, all) = match document.feeds() {
+                Some(feeds) => (feeds, true),
+                None => (which.settings()?.feeds, *all),
+            };
+            runtime.block_on(show(&feeds, all, which.format, paint, out))
+        }
         Command::Why { address, which, cached } => {
             let address = parse(address)?;
             runtime.block_on(why(address, &which.settings()?, *cached, which.format, paint, out))
         }
+    }
+}
+
+impl Document {
+    fn feeds(&self) -> Option<settings::Feeds> {
+        let given = [(Kind::Okta, &self.okta), (Kind::AzureServiceTags, &self.azure), (Kind::List, &self.list)];
+        let (kind, at) = given.into_iter().find_map(|(kind, at)| Some((kind, at.as_deref()?)))?;
+        let is_url = at.starts_with("https://") || at.starts_with("http://");
+        let spec = Spec {
+            name: kind.as_str().into(),
+            kind,
+            source: if is_url { Source::Url(at.to_owned()) } else { Source::File(at.into()) },
+            refresh: Duration::MAX,
+            removal_grace: Duration::ZERO,
+            stale_after: Duration::MAX,
+            ca: None,
+            accept: None,
+            pointer: None,
+            parts: Vec::new(),
+        };
+        Some(settings::Feeds { cache_dir: None, specs: vec![spec] })
     }
 }
 
@@ -130,8 +176,8 @@ fn parse(address: &str) -> anyhow::Result<IpAddr> {
     Ok(address.parse::<IpAddr>().map_err(|_| wrong())?.to_canonical())
 }
 
-fn feeds(settings: &Settings, writes: bool) -> anyhow::Result<Arc<Feeds>> {
-    let (specs, folder) = (settings.feeds.specs.clone(), settings.feeds.cache_dir.clone());
+fn feeds(settings: &settings::Feeds, writes: bool) -> anyhow::Result<Arc<Feeds>> {
+    let (specs, folder) = (settings.specs.clone(), settings.cache_dir.clone());
     // Nobody reads them here; the feeds count all the same.
     let metrics = Arc::new(Metrics::new()?);
     Ok(if writes { Feeds::new(specs, folder, metrics) } else { Feeds::read_only(specs, folder, metrics) })
@@ -148,10 +194,16 @@ struct Seen {
     present: bool,
 }
 
-async fn show(settings: &Settings, all: bool, format: Format, paint: Paint, out: &mut dyn Write) -> anyhow::Result<u8> {
+async fn show(
+    settings: &settings::Feeds,
+    all: bool,
+    format: Format,
+    paint: Paint,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
     let feeds = feeds(settings, false)?;
     let (mut shown, mut failed) = (Vec::new(), false);
-    for spec in &settings.feeds.specs {
+    for spec in &settings.specs {
         let named = |name: &str| spec.parts.iter().any(|part| **part == *name);
         let (parts, error) = match feeds.look(&spec.name).await {
             Ok(parts) => (parts, None),
@@ -195,8 +247,8 @@ fn line(part: &Seen, paint: Paint) -> String {
     if part.named { counts } else { paint.dim(counts) }
 }
 
-fn cached(settings: &Settings, format: Format, paint: Paint, out: &mut dyn Write) -> anyhow::Result<u8> {
-    if settings.feeds.cache_dir.is_none() {
+fn cached(settings: &settings::Feeds, format: Format, paint: Paint, out: &mut dyn Write) -> anyhow::Result<u8> {
+    if settings.cache_dir.is_none() {
         anyhow::bail!("no copies are kept: set feeds.cache_dir, or leave out --cached");
     }
     let status = feeds(settings, false)?.status();
@@ -225,10 +277,10 @@ fn write_status(feed: &Status, paint: Paint, out: &mut dyn Write) -> anyhow::Res
     Ok(())
 }
 
-async fn fetch(settings: &Settings, format: Format, paint: Paint, out: &mut dyn Write) -> anyhow::Result<u8> {
+async fn fetch(settings: &settings::Feeds, format: Format, paint: Paint, out: &mut dyn Write) -> anyhow::Result<u8> {
     let feeds = feeds(settings, true)?;
     let (mut shown, mut failed) = (Vec::new(), false);
-    for spec in &settings.feeds.specs {
+    for spec in &settings.specs {
         let Some(outcome) = feeds.refresh(&spec.name).await else { continue };
         let status = feeds.status().into_iter().find(|status| status.name == *spec.name);
         let absent: Vec<_> = status
@@ -257,7 +309,7 @@ async fn fetch(settings: &Settings, format: Format, paint: Paint, out: &mut dyn 
         entry["status"] = serde_json::to_value(status)?;
         shown.push(entry);
     }
-    if format == Format::Text && settings.feeds.cache_dir.is_none() && !settings.feeds.specs.is_empty() {
+    if format == Format::Text && settings.cache_dir.is_none() && !settings.specs.is_empty() {
         writeln!(out, "{}", paint.dim("nothing was written: feeds.cache_dir is not set"))?;
     }
     finish(settings, shown, format, out)?;
@@ -319,7 +371,7 @@ async fn why(
     paint: Paint,
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
-    let feeds = feeds(settings, false)?;
+    let feeds = feeds(&settings.feeds, false)?;
     let mut errors = Vec::new();
     if !cached {
         let usable = |name: &str| feeds.status().iter().any(|feed| feed.name == name && feed.state == State::Fresh);
@@ -397,17 +449,23 @@ fn explain(verdict: &Verdict, paint: Paint, out: &mut dyn Write) -> anyhow::Resu
     Ok(())
 }
 
-fn finish(settings: &Settings, all: Vec<serde_json::Value>, format: Format, out: &mut dyn Write) -> anyhow::Result<()> {
+fn finish(
+    settings: &settings::Feeds,
+    all: Vec<serde_json::Value>,
+    format: Format,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
     match format {
         Format::Json => writeln!(out, "{:#}", serde_json::Value::from(all))?,
-        Format::Text if settings.feeds.specs.is_empty() => writeln!(out, "the configuration has no feeds")?,
+        Format::Text if settings.specs.is_empty() => writeln!(out, "the configuration has no feeds")?,
         Format::Text => {}
     }
     Ok(())
 }
 
-fn label(part: &str) -> &str {
-    if part.is_empty() { "(list)" } else { part }
+/// A part's name as people may see it; those in a document are the publisher's.
+fn label(part: &str) -> String {
+    if part.is_empty() { "(list)".to_owned() } else { part.escape_debug().to_string() }
 }
 
 fn state(state: State, paint: Paint) -> String {
@@ -440,7 +498,7 @@ fn ago(secs: u64) -> String {
 }
 
 fn date(secs: u64) -> String {
-    httpdate::fmt_http_date(std::time::UNIX_EPOCH + std::time::Duration::from_secs(secs.min(253_402_300_799)))
+    httpdate::fmt_http_date(std::time::UNIX_EPOCH + Duration::from_secs(secs.min(253_402_300_799)))
 }
 
 #[cfg(test)]

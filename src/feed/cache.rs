@@ -90,8 +90,9 @@ impl Cache {
         let Some(folder) = path.parent() else { return Ok(()) };
         fs::create_dir_all(folder)?;
         let text = serde_json::to_vec(&Copy::of(spec, held, clock))?;
-        // The process id keeps replicas apart that share a folder.
-        let beside = folder.join(format!(".feed-{}.{}.tmp", spec.name, std::process::id()));
+        // Replicas may share a folder, and in its own namespace each of them is process 1.
+        let random = getrandom::u64().unwrap_or_else(|_| std::process::id().into());
+        let beside = folder.join(format!(".feed-{}.{random:016x}.tmp", spec.name));
         let written = write(&beside, &text).and_then(|()| fs::rename(&beside, &path));
         if written.is_err() {
             // It may not even have been made.
@@ -117,7 +118,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn write(path: &Path, text: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
+    let mut file = File::create_new(path)?;
     file.write_all(text)?;
     file.sync_all()
 }

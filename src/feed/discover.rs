@@ -23,12 +23,13 @@ pub(super) enum DiscoverError {
     Plain,
 }
 
-/// The newest file that the page links, `at` being where the page was asked for.
-pub(super) fn link(page: &str, at: &Url) -> Result<Url, DiscoverError> {
+/// The newest file that `page` links. It was asked for at `asked`, which says what is trusted, and came from `at`, where
+/// relative links begin.
+pub(super) fn link(page: &str, asked: &Url, at: &Url) -> Result<Url, DiscoverError> {
     let page = unescape(page);
     let found = page.match_indices(FILE).take(ENOUGH).filter_map(|(index, _)| candidate(&page, index, at));
     let url = found.max_by_key(date).ok_or(DiscoverError::None)?;
-    may_lead(at, &url)?;
+    may_lead(asked, &url)?;
     Ok(url)
 }
 
@@ -102,7 +103,8 @@ mod tests {
     const FOUND: &str = "https://download.microsoft.com/download/7/1/d/71d86715/ServiceTags_Public_20251110.json";
 
     fn find(page: &str) -> Result<String, DiscoverError> {
-        link(page, &PAGE.parse().unwrap()).map(Into::into)
+        let at = PAGE.parse().unwrap();
+        link(page, &at, &at).map(Into::into)
     }
 
     #[test]
@@ -147,11 +149,14 @@ mod tests {
         let mirror: Url = "http://mirror.example:8080/page".parse().unwrap();
         let page = "<a href='/files/ServiceTags_Public_20251110.json'>";
         assert_eq!(
-            link(page, &mirror).unwrap().as_str(),
+            link(page, &mirror, &mirror).unwrap().as_str(),
             "http://mirror.example:8080/files/ServiceTags_Public_20251110.json"
         );
+        let moved = "http://mirror.example:8080/new/page".parse().unwrap();
+        let near = link("<a href=ServiceTags_Public_20251110.json>", &mirror, &moved).unwrap();
+        assert_eq!(near.path(), "/new/ServiceTags_Public_20251110.json");
         let other = "<a href='http://mirror.example:9090/ServiceTags_Public_20251110.json'>";
-        assert!(matches!(link(other, &mirror), Err(DiscoverError::Foreign(_))));
+        assert!(matches!(link(other, &mirror, &mirror), Err(DiscoverError::Foreign(_))));
     }
 
     proptest! {

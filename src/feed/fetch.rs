@@ -133,11 +133,23 @@ pub(super) async fn fetch(spec: &Spec, known: Option<&Validators>, patience: Pat
         Some(page) => {
             let mut answer = client.get(page.clone()).send().await?;
             ok(&answer)?;
-            let text = body(&mut answer, PAGE).await?;
-            discover::link(&String::from_utf8_lossy(&text), &page)?
+            let text = body(&mut answer, PAGE).await.map_err(page_error)?;
+            let at = answer.url().clone();
+            let find = move || discover::link(&String::from_utf8_lossy(&text), &page, &at);
+            task::spawn_blocking(find)
+                .await
+                .map_err(|error| FetchError::Http(format!("the task that reads the page ended: {error}")))??
         }
     };
     get(&client, at, known, cap).await
+}
+
+/// A page is no document: that it is too large says nothing of the list.
+fn page_error(error: FetchError) -> FetchError {
+    match error {
+        FetchError::TooLarge(cap) => FetchError::Http(format!("the download page has more than {cap} bytes")),
+        other => other,
+    }
 }
 
 async fn get(client: &Client, at: Url, known: Option<&Validators>, cap: usize) -> Result<Answer, FetchError> {

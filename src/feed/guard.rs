@@ -8,9 +8,12 @@
 //! The choice not taken is to apply the plausible part of a document: half a list refuses callers that were let in
 //! before, and nobody is told.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 
 use super::{
     Kind,
@@ -142,7 +145,10 @@ pub enum Rejection {
     #[error("{0} has no entries; expected one at least")]
     PartEmpty(PartName),
     /// A part with a last good copy is not in it.
-    #[error("{part} is not in it any more; it has {}", Names(names))]
+    #[error(
+        "{part} is not in it any more; if it is gone for good, take it out of `allow.feeds`; it has {}",
+        Names(names)
+    )]
     PartMissing {
         /// What is missing.
         part: PartName,
@@ -262,6 +268,9 @@ pub struct Case<'a, L> {
     pub age: Duration,
     /// A person has read this very document and takes it.
     pub accepted: bool,
+    /// It is the very document that is in force: what it says of a part with a last good copy has been judged, perhaps by
+    /// an `accept` that has gone from the settings since.
+    pub same: bool,
 }
 
 impl<'a, L: Fn(&str) -> Option<&'a [IpNet]>> Case<'a, L> {
@@ -277,7 +286,7 @@ impl<'a, L: Fn(&str) -> Option<&'a [IpNet]>> Case<'a, L> {
             match self.document.parts.get(part) {
                 Some(nets) if !nets.is_empty() => {
                     forbidden(&name(), nets)?;
-                    if !self.accepted {
+                    if !(self.accepted || self.same && last.is_some()) {
                         self.plausible(&name(), nets, last)?;
                     }
                 }
@@ -334,20 +343,11 @@ fn forbidden(part: &PartName, nets: &[IpNet]) -> Result<(), Rejection> {
 
 /// Why an entry may stand in no feed.
 pub fn is_forbidden(entry: &IpNet) -> Option<&'static str> {
-    let meets = |range: &str| match (entry, range.parse::<IpNet>()) {
-        (IpNet::V4(entry), Ok(IpNet::V4(range))) => meet4(entry, &range),
-        (IpNet::V6(entry), Ok(IpNet::V6(range))) => meet6(entry, &range),
-        _ => false,
-    };
-    FORBIDDEN.iter().find(|(range, _)| meets(range)).map(|(_, why)| *why)
-}
-
-fn meet4(a: &Ipv4Net, b: &Ipv4Net) -> bool {
-    a.contains(b) || b.contains(a)
-}
-
-fn meet6(a: &Ipv6Net, b: &Ipv6Net) -> bool {
-    a.contains(b) || b.contains(a)
+    static PARSED: LazyLock<Vec<(IpNet, &str)>> = LazyLock::new(|| {
+        FORBIDDEN.iter().map(|(range, why)| (range.parse().expect("a range of our own table"), *why)).collect()
+    });
+    let meets = |range: &IpNet| range.contains(entry) || entry.contains(range);
+    PARSED.iter().find(|(range, _)| meets(range)).map(|(_, why)| *why)
 }
 
 #[cfg(test)]
@@ -372,7 +372,8 @@ mod tests {
             names: vec![Arc::clone(&part)],
             change_number: None,
         };
-        Case { kind, document: &document, wanted: &[part], last: |_: &str| last.as_deref(), age, accepted }.judge()
+        Case { kind, document: &document, wanted: &[part], last: |_: &str| last.as_deref(), age, accepted, same: false }
+            .judge()
     }
 
     fn reason(result: Result<(), Rejection>) -> &'static str {
@@ -490,10 +491,36 @@ mod tests {
         let last = nets("192.0.2.0/24");
         let judge = |wanted: Arc<str>| {
             let last = |part: &str| (part == "us_cell_1").then_some(&last[..]);
-            Case { kind: Kind::Okta, document: &document, wanted: &[wanted], last, age: DAY, accepted: true }.judge()
+            Case {
+                kind: Kind::Okta,
+                document: &document,
+                wanted: &[wanted],
+                last,
+                age: DAY,
+                accepted: true,
+                same: false,
+            }
+            .judge()
         };
         assert_eq!(judge(never), Ok(()));
-        assert_eq!(judge(known).unwrap_err().to_string(), "`us_cell_1` is not in it any more; it has eu");
+        assert_eq!(
+            judge(known).unwrap_err().to_string(),
+            "`us_cell_1` is not in it any more; if it is gone for good, take it out of `allow.feeds`; it has eu"
+        );
+    }
+
+    #[test]
+    fn the_document_in_force_is_judged_again_only_for_new_parts() {
+        let (old, new): (Arc<str>, Arc<str>) = ("old".into(), "new".into());
+        let wide = nets("198.48.0.0/12");
+        let parts = BTreeMap::from([(Arc::clone(&old), wide.clone()), (Arc::clone(&new), wide.clone())]);
+        let document = Document { parts, names: vec![Arc::clone(&old), Arc::clone(&new)], change_number: None };
+        let judge = |wanted: Arc<str>| {
+            let last = |part: &str| (part == "old").then_some(&wide[..]);
+            let (kind, accepted, same) = (Kind::Okta, false, true);
+            reason(Case { kind, document: &document, wanted: &[wanted], last, age: DAY, accepted, same }.judge())
+        };
+        assert_eq!((judge(old), judge(new)), ("believed", "too_wide"));
     }
 
     #[test]

@@ -202,31 +202,26 @@ impl Feeds {
     /// that is named for the first time is fetched at once.
     pub fn reconfigure(&self, specs: Vec<Spec>) {
         let before = self.feeds.load_full();
-        let mut changed = Vec::new();
-        let feeds: BTreeMap<_, _> = specs
-            .into_iter()
-            .map(|spec| match before.get(&spec.name).filter(|feed| feed.spec().identity() == spec.identity()) {
+        let stays = |feed: &Feed| {
+            let old = feed.spec();
+            specs.iter().any(|spec| spec.name == old.name && spec.identity() == old.identity())
+        };
+        let (kept, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            before.iter().map(|(name, feed)| (Arc::clone(name), Arc::clone(feed))).partition(|(_, feed)| stays(feed));
+        // Before the series end, so that nobody begins them again.
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| kept.contains_key(name));
+        gone.values().for_each(|feed| feed.forget(&self.with));
+        let feed = |spec: Spec| {
+            let name = Arc::clone(&spec.name);
+            match kept.get(&name) {
                 Some(feed) => {
-                    let name = Arc::clone(&spec.name);
                     feed.reconfigure(spec, &self.with);
                     (name, Arc::clone(feed))
                 }
-                None => {
-                    changed.push(Arc::clone(&spec.name));
-                    if let Some(old) = before.get(&spec.name) {
-                        old.forget(&self.with);
-                    }
-                    (Arc::clone(&spec.name), Arc::new(Feed::new(spec, &self.with)))
-                }
-            })
-            .collect();
-        for (_, gone) in before.iter().filter(|(name, _)| !feeds.contains_key(*name)) {
-            gone.forget(&self.with);
-        }
-        self.feeds.store(Arc::new(feeds));
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        tasks.retain(|name, _| !changed.contains(name));
-        drop(tasks);
+                None => (name, Arc::new(Feed::new(spec, &self.with))),
+            }
+        };
+        self.feeds.store(Arc::new(specs.into_iter().map(feed).collect()));
         self.spawn();
     }
 
@@ -301,7 +296,7 @@ impl Feeds {
                     name: name.to_string(),
                     state: part.state(now),
                     entries: part.entries(),
-                    addresses: kept.map_or(0, |kept| kept.count()),
+                    addresses: part.addresses(),
                     kept: kept.map_or(0, |kept| Ranges::of(kept.leaving.iter().map(|(net, _)| net)).count()),
                 }
             };

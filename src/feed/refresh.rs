@@ -35,6 +35,7 @@ use crate::observe::Metrics;
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
 /// A source that asks for more than this (or the refresh interval, if that is longer) is asked again anyway.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
 /// Between two looks at the clock: grace that ends, copies that grow stale.
 const TICK: Duration = Duration::from_secs(20);
 /// Between two looks at a file.
@@ -88,6 +89,8 @@ pub(super) struct Feed {
     /// Something has changed that a turn should see at once.
     wake: Notify,
     tried: AtomicBool,
+    /// It is configured no more; its series have ended.
+    gone: AtomicBool,
 }
 
 /// What is known beside the addresses.
@@ -122,11 +125,14 @@ impl Feed {
             turn: tokio::sync::Mutex::default(),
             wake: Notify::new(),
             tried: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
             spec: ArcSwap::from_pointee(spec),
         };
         feed.export_zeros(with);
         if let Some(held) = held {
             feed.standing.accepted(held.checked);
+            let hours = with.clock.now().since(held.checked).as_secs() / 3600;
+            tracing::info!(feed = &*feed.spec().name, hours, "the last good copy from disk is in force");
             feed.memory().held = Some(Arc::new(held));
         }
         feed.name_parts(with);
@@ -173,15 +179,18 @@ impl Feed {
 
     /// Makes the parts those that are named; what the copy has of new ones is in force at once.
     fn name_parts(&self, with: &Surroundings) {
+        // Held to the end, so that no turn puts a document in force between the look at the copy and its parts.
+        let memory = self.memory();
         let (before, spec) = (self.parts.load_full(), self.spec());
-        let held = self.memory().held.clone();
         let part = |name: &Arc<str>| {
-            let part = before.get(name).map(Arc::clone);
-            let part = part.unwrap_or_else(|| Arc::new(Part::new(Arc::clone(&self.standing))));
-            if let Some(kept) = held.as_deref().and_then(|held| held.parts.get(name)) {
-                part.publish(AddressSet::new(kept.nets()));
+            if let Some(part) = before.get(name) {
+                return (Arc::clone(name), Arc::clone(part));
             }
-            (Arc::clone(name), part)
+            let part = Part::new(Arc::clone(&self.standing));
+            if let Some(kept) = memory.held.as_deref().and_then(|held| held.parts.get(name)) {
+                part.publish(AddressSet::new(kept.nets()), kept.count());
+            }
+            (Arc::clone(name), Arc::new(part))
         };
         let now: BTreeMap<_, _> = wanted(&spec).iter().map(part).collect();
         for gone in before.keys().filter(|name| !now.contains_key(*name)) {
@@ -189,6 +198,7 @@ impl Feed {
             let _ = with.metrics.feed_addresses.remove_label_values(&[&*spec.name, &**gone]);
         }
         self.parts.store(Arc::new(now));
+        drop(memory);
         self.export(with);
     }
 
@@ -245,15 +255,15 @@ impl Feed {
             let mut memory = self.memory();
             memory.held = Some(Arc::clone(&held));
             memory.failures = 0;
+            self.standing.accepted(held.checked);
+            let parts = self.parts.load();
+            for (name, set, addresses) in sets {
+                if let Some(part) = parts.get(&name) {
+                    part.publish(set, addresses);
+                }
+            }
             memory.error.take().is_some()
         };
-        self.standing.accepted(held.checked);
-        let parts = self.parts.load();
-        for (name, set) in sets {
-            if let Some(part) = parts.get(&name) {
-                part.publish(set);
-            }
-        }
         let moved = changes.iter().any(|change| change.added + change.removed > 0);
         for change in changes.iter().filter(|change| change.added + change.removed > 0) {
             let count = |label, by| with.metrics.feed_changes.with_label_values(&[&*spec.name, label]).inc_by(by);
@@ -369,11 +379,12 @@ impl Feed {
     }
 
     fn expire(&self, mut held: Held, now: Time) {
+        let mut memory = self.memory();
         let parts = self.parts.load();
         for (name, kept) in &mut held.parts {
             if kept.expire(now) {
                 if let Some(part) = parts.get(name) {
-                    part.publish(AddressSet::new(kept.nets()));
+                    part.publish(AddressSet::new(kept.nets()), kept.count());
                 }
                 tracing::info!(
                     feed = &*self.spec().name,
@@ -382,7 +393,7 @@ impl Feed {
                 );
             }
         }
-        self.memory().held = Some(Arc::new(held));
+        memory.held = Some(Arc::new(held));
     }
 
     /// Says once that a copy grows old, and once more when it is a matter of days. Okta's list loses 5 % within three
@@ -399,8 +410,12 @@ impl Feed {
         let Some(checked) = memory.held.as_ref().map(|held| held.checked) else { return };
         let age = now.since(checked);
         // A feed that is fetched less often than that is not late.
-        let warn = Duration::from_secs(warn).max(spec.refresh * 2);
-        let level = if age >= Duration::from_secs(alert).max(spec.refresh * 3) { 2 } else { u8::from(age >= warn) };
+        let warn = Duration::from_secs(warn).max(spec.refresh.saturating_mul(2));
+        let level = if age >= Duration::from_secs(alert).max(spec.refresh.saturating_mul(3)) {
+            2
+        } else {
+            u8::from(age >= warn)
+        };
         if level > memory.age_told {
             let (feed, hours, error) = (&*spec.name, age.as_secs() / HOUR, memory.error.as_deref().unwrap_or("none"));
             match level {
@@ -431,6 +446,9 @@ impl Feed {
 
     /// Gauges as things are.
     fn export(&self, with: &Surroundings) {
+        if self.gone.load(Ordering::Acquire) {
+            return;
+        }
         let (spec, metrics, clock) = (self.spec(), &with.metrics, &with.clock);
         let state = self.state(clock.now());
         for label in State::ALL {
@@ -442,14 +460,14 @@ impl Feed {
         metrics.feed_last_success.with_label_values(&[&*spec.name]).set(number(checked));
         let dated = held.as_ref().and_then(|held| held.dated);
         metrics.feed_document.with_label_values(&[&*spec.name]).set(number(dated));
-        for name in self.parts.load().keys() {
-            let kept = held.as_ref().and_then(|held| held.parts.get(name));
-            metrics.feed_addresses.with_label_values(&[&*spec.name, &**name]).set(number(kept.map(Kept::count)));
+        for (name, part) in self.parts.load().iter() {
+            metrics.feed_addresses.with_label_values(&[&*spec.name, &**name]).set(number(Some(part.addresses())));
         }
     }
 
     /// Ends the series of a feed that is no longer configured.
     pub(super) fn forget(&self, with: &Surroundings) {
+        self.gone.store(true, Ordering::Release);
         let (spec, metrics) = (self.spec(), &with.metrics);
         let feed = &*spec.name;
         // What was never exported cannot be removed; that is no fault.
@@ -528,7 +546,8 @@ async fn stamp(path: &Path) -> Option<Stamp> {
 struct Reading {
     held: Held,
     changes: Vec<Change>,
-    sets: Vec<(Arc<str>, AddressSet)>,
+    /// With the addresses in them.
+    sets: Vec<(Arc<str>, AddressSet, u64)>,
     /// Named by a tenant and not there.
     absent: Vec<Arc<str>>,
     names: Vec<Arc<str>>,
@@ -548,8 +567,8 @@ impl Reading {
             wanted: &parts,
             last: |part: &str| last.and_then(|held| held.parts.get(part)).map(|kept| &kept.current[..]),
             age: last.map_or(Duration::ZERO, |held| now.since(held.checked)),
-            // What is in force already is not judged by its width again when `accept` has gone from the settings.
-            accepted: spec.accept == Some(sha256) || last.is_some_and(|held| held.sha256 == sha256),
+            accepted: spec.accept == Some(sha256),
+            same: last.is_some_and(|held| held.sha256 == sha256),
         };
         case.judge().map_err(|rejection| (rejection, sha256))?;
         Ok(Self::apply(spec, last, document, sha256, (fetched.validators, fetched.dated), now))
@@ -577,7 +596,7 @@ impl Reading {
         for (name, nets) in document.parts.iter().filter(|(_, nets)| !nets.is_empty()) {
             let old = last.and_then(|held| held.parts.get(name));
             let (kept, change) = Kept::next(old, name, nets, now, spec.removal_grace);
-            sets.push((Arc::clone(name), AddressSet::new(kept.nets())));
+            sets.push((Arc::clone(name), AddressSet::new(kept.nets()), change.total));
             changes.push(change);
             held.parts.insert(Arc::clone(name), kept);
         }
@@ -599,6 +618,8 @@ pub(super) fn wanted(spec: &Spec) -> Vec<Arc<str>> {
 /// How long to wait for the next try. After a success the interval, a tenth more or less, so that a fleet does not come
 /// at once; after failures 30 s, doubled each time up to the interval, half as much again at random. `dice` is from 0 to 1.
 fn pause(failures: u32, refresh: Duration, retry_after: Option<Duration>, dice: f64) -> Duration {
+    // So that no sum of times overflows.
+    let refresh = refresh.min(YEAR);
     if failures == 0 {
         return refresh.mul_f64(0.9 + 0.2 * dice);
     }
@@ -663,6 +684,7 @@ mod tests {
     fn tries_come_at_the_interval_and_not_all_at_once() {
         assert_eq!(pause(0, HOUR, None, 0.0), Duration::from_secs(3240));
         assert_eq!(pause(0, HOUR, None, 1.0), Duration::from_secs(3960));
+        assert!(pause(0, Duration::MAX, None, 1.0) < YEAR * 2);
     }
 
     #[test]

@@ -62,6 +62,8 @@ pub enum Readiness {
 pub struct Part {
     set: ArcSwap<AddressSet>,
     loaded: AtomicBool,
+    /// Counted when the set was made: that sorts it, which is no work for a tick.
+    addresses: AtomicU64,
     standing: Arc<Standing>,
 }
 
@@ -75,7 +77,7 @@ pub(super) struct Standing {
 
 impl Part {
     pub(super) fn new(standing: Arc<Standing>) -> Self {
-        Self { set: ArcSwap::default(), loaded: AtomicBool::new(false), standing }
+        Self { set: ArcSwap::default(), loaded: AtomicBool::new(false), addresses: AtomicU64::new(0), standing }
     }
 
     /// The entry that holds `address`, what is kept by the grace included. A listed address passes in every state.
@@ -101,8 +103,14 @@ impl Part {
         self.set.load().len()
     }
 
-    pub(super) fn publish(&self, set: AddressSet) {
+    /// Addresses in force, IPv6 by networks of 64 bits.
+    pub fn addresses(&self) -> u64 {
+        self.addresses.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn publish(&self, set: AddressSet, addresses: u64) {
         self.set.store(Arc::new(set));
+        self.addresses.store(addresses, Ordering::Relaxed);
         self.loaded.store(true, Ordering::Release);
     }
 }
@@ -207,14 +215,18 @@ impl Kept {
         let mut leaving: Vec<(IpNet, Time)> = old.map_or(&[][..], |old| &old.leaving).to_vec();
         leaving.extend(removed.nets().into_iter().map(|net| (net, end)));
         // What has come back has no end any more; a grace that was shortened holds for what leaves already.
-        let leaving = leaving
+        let mut by_end: BTreeMap<Time, Vec<IpNet>> = BTreeMap::new();
+        for (net, until) in leaving {
+            by_end.entry(until.min(end)).or_default().push(net);
+        }
+        let leaving = by_end
             .into_iter()
-            .filter(|(_, until)| *until > now)
-            .flat_map(|(net, until)| {
-                Ranges::of([&net]).minus(&published).nets().into_iter().map(move |net| (net, until.min(end)))
+            .filter(|(until, _)| *until > now)
+            .flat_map(|(until, nets)| {
+                Ranges::of(&nets).minus(&published).nets().into_iter().map(move |net| (net, until))
             })
-            .filter(|(_, until)| *until > now)
             .collect();
+        let leaving = newest(leaving);
         let added = published.minus(&before).count();
         let kept = Self { current, leaving };
         let change = Change {
@@ -254,8 +266,22 @@ impl Kept {
     }
 }
 
+/// A publisher that replaces its whole list with each document must not fill our memory with what has left; of more than
+/// this, what would go first goes now. No feed that is known has 3,000 entries that leave within a week.
+const MOST_LEAVING: usize = 100_000;
+
+/// `leaving`, sorted by its end, without the first of too many.
+fn newest(mut leaving: Vec<(IpNet, Time)>) -> Vec<(IpNet, Time)> {
+    leaving.drain(..leaving.len().saturating_sub(MOST_LEAVING));
+    leaving
+}
+
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     const DAY: Duration = Duration::from_secs(86_400);
@@ -327,6 +353,48 @@ mod tests {
         assert!(none.leaving.is_empty());
     }
 
+    proptest! {
+        /// By address: allowed is what a document lists, and what left less than the grace ago; nothing else.
+        #[test]
+        fn grace_is_that_of_each_address(days in proptest::collection::vec(document(), 1..24)) {
+            let (mut kept, mut left) = (None::<Kept>, [None::<u64>; 256]);
+            let mut before = [false; 256];
+            for (at, nets) in (0_u64..).zip(&days) {
+                let (next, change) = Kept::next(kept.as_ref(), &"a".into(), nets, day(at), WEEK);
+                let set = AddressSet::new(next.nets());
+                let (mut total, mut removed) = (0, 0);
+                for host in 0..=255_u8 {
+                    let (address, index) = (IpAddr::from([192, 0, 2, host]), usize::from(host));
+                    let listed = nets.iter().any(|net| net.contains(&address));
+                    if before[index] && !listed {
+                        left[index] = Some(at);
+                        removed += 1;
+                    }
+                    before[index] = listed;
+                    let in_grace = left[index].is_some_and(|left| at < left + 7);
+                    prop_assert_eq!(set.find(address).is_some(), listed || in_grace, "{} on day {}", address, at);
+                    total += u64::from(listed || in_grace);
+                }
+                prop_assert_eq!((change.total, change.removed), (total, removed));
+                kept = Some(next);
+            }
+        }
+    }
+
+    fn document() -> impl Strategy<Value = Vec<IpNet>> {
+        let net = (0_u8..=255, 26_u8..=32)
+            .prop_map(|(host, len)| IpNet::new(IpAddr::from([192, 0, 2, host]), len).unwrap().trunc());
+        proptest::collection::vec(net, 1..6)
+    }
+
+    #[test]
+    fn what_leaves_is_bounded() {
+        let net = |n: u32| IpNet::from(IpAddr::from(std::net::Ipv4Addr::from_bits(n)));
+        let leaving: Vec<_> = (0..150_000).map(|n| (net(n), day(n.into()))).collect();
+        let left = newest(leaving);
+        assert_eq!((left.len(), left[0]), (100_000, (net(50_000), day(50_000))));
+    }
+
     #[test]
     fn an_unlisted_address_is_refused_only_by_what_is_fresh_enough() {
         let standing = Arc::<Standing>::default();
@@ -334,7 +402,7 @@ mod tests {
         let part = Part::new(Arc::clone(&standing));
         standing.accepted(day(0));
         assert_eq!((part.state(day(0)), part.readiness(day(0))), (State::NeverLoaded, Readiness::NotReady));
-        part.publish(AddressSet::new(&nets("192.0.2.0/24")));
+        part.publish(AddressSet::new(&nets("192.0.2.0/24")), 256);
         assert_eq!((part.state(day(3)), part.readiness(day(3))), (State::Fresh, Readiness::Ready));
         standing.rejected();
         assert_eq!((part.state(day(3)), part.readiness(day(3))), (State::Rejected, Readiness::Ready));

@@ -6,6 +6,7 @@ mod bodies;
 mod cli;
 mod corpus;
 mod door;
+mod feeds;
 mod harness;
 mod hostile;
 mod laws;

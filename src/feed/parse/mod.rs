@@ -155,12 +155,14 @@ fn malformed(kind: Kind) -> impl Fn(serde_json::Error) -> ParseError {
     move |error| ParseError::Malformed { expected: expected(kind), why: shorten(&error.to_string()) }
 }
 
+/// Something of a document for a message: short, and without what moves a terminal's cursor.
 fn shorten(text: &str) -> String {
     const ENOUGH: usize = 160;
-    match text.char_indices().nth(ENOUGH) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
+    let mut short: String = text.chars().take(ENOUGH).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(ENOUGH).is_some() {
+        short.push_str("...");
     }
+    short
 }
 
 /// Reads entries; those with host bits are counted, so that one message says how many there are.
