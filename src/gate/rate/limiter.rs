@@ -179,7 +179,7 @@ impl Limiter {
         if room.is_some_and(|room| room.is_crowded(class, may_wait(rules))) {
             return Err(Missing::Both);
         }
-        if lane.has_quota() && self.store.is_shared() {
+        if self.store.is_shared() && lane.has_quota() {
             return Err(Missing::Turn);
         }
         let standing = match lane.try_take().ok_or(Missing::Turn)? {
