@@ -144,17 +144,17 @@ impl Limiter {
     /// # Errors
     /// It cannot come in within its wait, which is told at once where it is known at once; or too many wait already.
     pub async fn enter(&self, class: Class, deadline: Instant) -> Result<Turn, Refused> {
-        let short = match self.attempt(class, Rules::max_waiting) {
+        let missing = match self.attempt(class, Rules::max_waiting) {
             Ok(turn) => return Ok(turn),
-            Err(short) => short,
+            Err(missing) => missing,
         };
         let rules = self.rules.get().expect("who has no limits came in");
         let patience = rules.patience(class, deadline);
         let mut visit = Visit::new(&self.store, &rules.waiting);
-        let standing = match short {
-            Short::OfAnything => return Err(Refused::Concurrency { wait: Duration::ZERO, standing: None }),
-            Short::OfRoom(standing) => standing,
-            Short::OfTurns => {
+        let standing = match missing {
+            Missing::Both => return Err(Refused::Concurrency { wait: Duration::ZERO, standing: None }),
+            Missing::Room(standing) => standing,
+            Missing::Turn => {
                 let counter = Counter { store: &self.store, tenant: &self.tenant, class };
                 match rules.lane(class).take(patience, counter, || visit.waits()).await {
                     Turned::In(pace, left) => Some(Standing::admitted(class, pace, left)),
@@ -178,23 +178,23 @@ impl Limiter {
     /// The way without a wait. Room is looked at before a turn is taken, so that none is spent in vain, and taken
     /// after: one that gets no turn must not stand in the way of one that would.
     #[inline]
-    fn attempt(&self, class: Class, may_wait: impl FnOnce(&Rules) -> u32) -> Result<Turn, Short> {
+    fn attempt(&self, class: Class, may_wait: impl FnOnce(&Rules) -> u32) -> Result<Turn, Missing> {
         let Some(rules) = self.rules.get() else {
             return Ok(Turn { waited: Duration::ZERO, standing: None, _slot: None });
         };
         let (room, lane) = (rules.room.get(), rules.lane(class));
         if room.is_some_and(|room| room.is_crowded(class, may_wait(rules))) {
-            return Err(Short::OfAnything);
+            return Err(Missing::Both);
         }
-        if lane.has_quota() && self.store.is_shared() {
-            return Err(Short::OfTurns);
+        if self.store.is_shared() && lane.has_quota() {
+            return Err(Missing::Turn);
         }
-        let standing = match lane.try_take().ok_or(Short::OfTurns)? {
+        let standing = match lane.try_take().ok_or(Missing::Turn)? {
             Turned::In(pace, left) => Some(Standing::admitted(class, pace, left)),
             Turned::Unlimited => None,
-            Turned::Away(..) => return Err(Short::OfTurns),
+            Turned::Away(..) => return Err(Missing::Turn),
         };
-        let slot = room.map(|room| room.try_take().ok_or(Short::OfRoom(standing))).transpose()?;
+        let slot = room.map(|room| room.try_take().ok_or(Missing::Room(standing))).transpose()?;
         if slot.is_some() || standing.is_some() {
             self.store.metrics().rate_limit_wait.observe(0.0);
         }
@@ -211,13 +211,13 @@ impl Limiter {
 }
 
 /// What there is none of without a wait.
-enum Short {
+enum Missing {
     /// No room, and none to wait for it.
-    OfAnything,
+    Both,
     /// No room; it has its turn.
-    OfRoom(Option<Standing>),
+    Room(Option<Standing>),
     /// No turn that can be taken here and now.
-    OfTurns,
+    Turn,
 }
 
 impl Limits {
@@ -564,7 +564,8 @@ mod tests {
         advance(SECOND).await;
         limiter.reconfigure(Some(&Limits { writes: quota(1.0, 2), ..limits }));
         assert!(limiter.try_enter(Class::Write).is_none(), "newcomers stay behind");
-        for (task, waited) in line.into_iter().zip([1, 1, 2, 3]) {
+        line.push(arrives(&limiter, Class::Write).await);
+        for (task, waited) in line.into_iter().zip([1, 1, 2, 3, 3]) {
             assert_eq!(task.await.unwrap(), Ok(waited * SECOND));
         }
         let last = arrives(&limiter, Class::Write).await;
