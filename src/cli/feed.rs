@@ -166,7 +166,7 @@ impl Which {
         let given = self.file.as_deref().or(self.config.as_deref()).filter(|path| !path.as_os_str().is_empty());
         let path = given.ok_or_else(|| Usage("name the configuration: scimshim feed ... config.yaml".into()))?;
         let world = World::real();
-        let loaded = config::load(path, &Overrides::from_env(world.env), &world);
+        let loaded = config::peek(path, &Overrides::from_env(world.env), &world);
         Ok(loaded.map_err(|problems| serve::unusable(&problems))?.settings)
     }
 }

@@ -108,7 +108,19 @@ pub struct Loaded {
 /// # Errors
 /// Every problem of the file at once, warnings among them.
 pub fn load(path: &Path, overrides: &Overrides, world: &World<'_>) -> Result<Loaded, Vec<Problem>> {
-    let mut problems = Problems::new(path, Purpose::Serve);
+    load_for(Purpose::Serve, path, overrides, world)
+}
+
+/// Reads a configuration in order to look at it: secrets and files that are not on this machine are warnings.
+///
+/// # Errors
+/// Every problem of the file at once, warnings among them.
+pub fn peek(path: &Path, overrides: &Overrides, world: &World<'_>) -> Result<Loaded, Vec<Problem>> {
+    load_for(Purpose::Check, path, overrides, world)
+}
+
+fn load_for(purpose: Purpose, path: &Path, overrides: &Overrides, world: &World<'_>) -> Result<Loaded, Vec<Problem>> {
+    let mut problems = Problems::new(path, purpose);
     // Before it is read, so that no change is missed.
     let seen = Seen::of(path.to_owned());
     let settings = read_file(path, world, &mut problems).and_then(|mut doc| {

@@ -8,7 +8,7 @@ use tokio::task;
 
 use super::{Proxy, running::Running};
 use crate::{
-    config::{self, Loaded, Overrides, Problem, Severity, World},
+    config::{self, Loaded, Overrides, Problem, Severity, World, settings::Store},
     observe::files,
     watch::{self, Seen},
 };
@@ -82,6 +82,10 @@ impl Proxy {
         }
         for key in before.keep(&mut settings) {
             tracing::warn!(key, "this changes only with a restart; the old value stays in force");
+        }
+        match &settings.store {
+            Store::Local => self.store.use_local(),
+            Store::Redis { url, key_prefix } => self.store.use_redis(url.expose(), key_prefix)?,
         }
         self.feeds.reconfigure(settings.feeds.specs.clone());
         let running = Running::new(settings, &self.feeds, &self.store, &self.metrics, Some(&before))?;

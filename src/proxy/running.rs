@@ -76,7 +76,6 @@ impl Running {
         keep("admin", &now.admin, &mut settings.admin, &mut kept);
         keep("feeds.cache_dir", &now.feeds.cache_dir, &mut settings.feeds.cache_dir, &mut kept);
         keep("log", &now.log, &mut settings.log, &mut kept);
-        keep("rate_limit_store", &now.store, &mut settings.store, &mut kept);
         keep("threads", &now.threads, &mut settings.threads, &mut kept);
         kept
     }

@@ -202,7 +202,7 @@ fn fit_into_files(settings: &mut Settings) {
 
 /// What an operator should know at start, once.
 fn announce(settings: &Settings) {
-    let Settings { listen, admin, upstream, .. } = settings;
+    let Settings { listen, admin, upstream, tenants, .. } = settings;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         listen = %listen.address,
@@ -210,12 +210,20 @@ fn announce(settings: &Settings) {
         base_path = listen.base_path,
         admin = %admin.address,
         upstream = %upstream.url,
-        idp = %settings.tenants.defaults.idp,
+        tenants = tenants.list.len(),
+        idp = %tenants.defaults.idp,
         "serving"
     );
+    if settings.store == settings::Store::Local && tenants.list.values().chain([&tenants.defaults]).any(is_limited) {
+        tracing::info!("rates are counted by this replica alone; `rate_limit_store: {{ kind: redis }}` shares them");
+    }
     for missing in &settings.not_in_force {
         tracing::warn!(key = missing.key, "not in force: {}", missing.what);
     }
+}
+
+fn is_limited(tenant: &Arc<settings::Tenant>) -> bool {
+    tenant.limits.is_some()
 }
 
 #[cfg(unix)]

@@ -442,3 +442,96 @@ mod address {
         assert_eq!(app.only().target, "/healthz");
     }
 }
+
+mod feed {
+    use std::{fs, path::PathBuf};
+
+    use super::*;
+
+    const OKTA: &str = r#"{"us_cell_1":{"ip_ranges":["192.0.2.0/25","198.51.100.7/32"]},"eu_cell_1":{"ip_ranges":["203.0.113.0/28"]}}"#;
+
+    /// A file that goes when it is dropped.
+    struct Document(PathBuf);
+
+    impl Document {
+        fn new(name: &str, text: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("scimshim-admission-{}-{name}", std::process::id()));
+            fs::write(&path, text).unwrap();
+            Self(path)
+        }
+    }
+
+    impl Drop for Document {
+        fn drop(&mut self) {
+            let _ = fs::remove_file(&self.0);
+        }
+    }
+
+    async fn enforcing(app: &App, feeds: &str, named: &str) -> Shim {
+        let yaml = format!(
+            "listen: {{ client_address: {{ from: x-forwarded-for, trusted_proxies: [127.0.0.0/8] }} }}
+feeds: {feeds}
+tenants: {{ defaults: {{ allow: {{ mode: enforce, feeds: [{named}] }} }} }}"
+        );
+        Shim::start(configured(app.addr, &yaml)).await
+    }
+
+    async fn from(shim: &Shim, address: &str) -> Answer {
+        ask(shim.data, "GET", "/scim/v2/Users/1", &[("x-forwarded-for", address)], "").await
+    }
+
+    async fn ready(shim: &Shim) {
+        let ready = async || ask(shim.admin, "GET", "/readyz", &[], "").await.status == 200;
+        crate::harness::eventually("it is ready", ready).await;
+    }
+
+    #[tokio::test]
+    async fn a_feed_that_was_never_loaded_refuses_nobody_for_good() {
+        let app = App::json("{}").await;
+        let shim =
+            enforcing(&app, "{ okta: { kind: okta, url: 'http://127.0.0.1:1/none' } }", "'okta:us_cell_1'").await;
+        ready(&shim).await;
+        let said = from(&shim, "192.0.2.7").await;
+        shim.refused("feed", &said, 503).await;
+        assert_eq!(said.header("retry-after"), "30");
+        shim.counts("scimshim_feed_state", &[("feed", "okta"), ("state", "never_loaded")], 1.0).await;
+        shim.counts("scimshim_allowlist_decisions_total", &[("decision", "feed_not_ready")], 1.0).await;
+        assert!(app.seen().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_loaded_feed_lets_in_whom_it_lists_also_when_it_turns_bad() {
+        let (app, document) = (App::json("{}").await, Document::new("okta.json", OKTA));
+        let feeds = format!("{{ okta: {{ kind: okta, file: '{}' }} }}", document.0.display());
+        let shim = enforcing(&app, &feeds, "'okta:us_cell_1'").await;
+        ready(&shim).await;
+        let judged = async || {
+            for (address, status) in [("192.0.2.7", 200), ("198.51.100.7", 200), ("203.0.113.1", 403)] {
+                assert_eq!(from(&shim, address).await.status, status, "{address}");
+            }
+        };
+        judged().await;
+        shim.counts("scimshim_feed_addresses", &[("feed", "okta"), ("part", "us_cell_1")], 129.0).await;
+        shim.counts("scimshim_feed_state", &[("feed", "okta"), ("state", "fresh")], 1.0).await;
+        fs::write(&document.0, "<!DOCTYPE html><title>404</title>").unwrap();
+        shim.counts("scimshim_feed_state", &[("feed", "okta"), ("state", "rejected")], 1.0).await;
+        shim.counts("scimshim_feed_rejected_total", &[("feed", "okta"), ("reason", "html")], 1.0).await;
+        judged().await;
+        // What is added is in force as soon as it is read.
+        fs::write(&document.0, OKTA.replace("192.0.2.0/25", "192.0.2.0/25\",\"203.0.113.1/32")).unwrap();
+        crate::harness::eventually("the new address comes in", || async {
+            from(&shim, "203.0.113.1").await.status == 200
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn an_unknown_cell_is_a_state_and_no_exit() {
+        let (app, document) = (App::json("{}").await, Document::new("cells.json", OKTA));
+        let feeds = format!("{{ okta: {{ kind: okta, file: '{}' }} }}", document.0.display());
+        let shim = enforcing(&app, &feeds, "'okta:us_cell_1', 'okta:us_cell_99'").await;
+        ready(&shim).await;
+        assert_eq!(from(&shim, "192.0.2.7").await.status, 200);
+        assert_eq!(from(&shim, "203.0.113.1").await.status, 503, "the cell that is not there could hold it");
+    }
+}

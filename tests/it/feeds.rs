@@ -129,7 +129,7 @@ impl Bench {
     }
 
     fn kept(specs: Vec<Spec>, cache: Option<PathBuf>) -> Self {
-        let metrics = Arc::new(Metrics::new(&[], &[]).unwrap());
+        let metrics = Arc::new(Metrics::new().unwrap());
         let clock = Clock::new();
         let feeds = Feeds::timed(specs, cache, Arc::clone(&metrics), clock.clone(), Patience::default());
         Self { feeds, metrics, clock }
@@ -294,7 +294,7 @@ async fn a_body_that_ends_early_is_no_document() {
 #[tokio::test]
 async fn a_slow_source_is_given_up() {
     let origin = Origin::start(Say { pause: Duration::from_secs(60), ..say(200, okta(1)) }).await;
-    let metrics = Arc::new(Metrics::new(&[], &[]).unwrap());
+    let metrics = Arc::new(Metrics::new().unwrap());
     let short = Duration::from_millis(200);
     let patience = Patience { connect: short, idle: short, total: short };
     let feeds = Feeds::timed(vec![origin.spec()], None, metrics, Clock::new(), patience);
