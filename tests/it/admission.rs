@@ -225,6 +225,62 @@ mod whose {
     }
 }
 
+mod order {
+    use super::*;
+
+    /// Each request breaks one rule less than the one before, so each refusal is the first that applies.
+    #[tokio::test]
+    async fn refusals_come_in_the_order_of_the_contract() {
+        let app = App::json("{}").await;
+        let yaml = format!(
+            "listen:
+  client_address: {{ from: x-forwarded-for, trusted_proxies: [127.0.0.0/8] }}
+tenants:
+  resolve: [{{ path: '/tenants/{{tenant}}' }}]
+  list:
+    acme:
+      tokens: [{{ sha256: '{}' }}]
+      allow: {{ mode: enforce, cidrs: [192.0.2.0/24] }}
+      rate_limit: {{ writes: {{ per_second: 0.001, burst: 3 }}, wait: 0s }}
+      normalize: {{ mode: reject }}
+",
+            sha256("t")
+        );
+        let shim = Shim::start(configured(app.addr, &yaml)).await;
+        let dirty = r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{"op":"Replace","path":"active","value":"False"}]}"#;
+        let user = "/tenants/acme/scim/v2/Users/1";
+        let (from, token) = (("x-forwarded-for", "192.0.2.1"), ("authorization", "Bearer t"));
+        let gzip = ("content-encoding", "br");
+        let large = " ".repeat((1 << 20) + 1);
+        for (path, headers, body, status, reason) in [
+            ("/tenants/other/v3/Users/1", &[gzip][..], large.as_str(), 404, "outside"),
+            ("/tenants/other/scim/v2/Users/1", &[gzip], &large, 404, "tenant"),
+            (user, &[gzip], &large, 503, "address_unknown"),
+            (user, &[gzip, ("x-forwarded-for", "203.0.113.1")], &large, 403, "address"),
+            (user, &[gzip, from], &large, 401, "token"),
+            (user, &[gzip, from, token, JSON], &large, 413, "too_large"),
+            (user, &[gzip, from, token, JSON], dirty, 415, "encoding"),
+            (user, &[from, token, JSON], dirty, 400, "quirk"),
+            (user, &[gzip, from, token, JSON], &large, 429, "rate"),
+        ] {
+            let said = ask(shim.data, "PATCH", path, headers, body).await;
+            shim.refused(reason, &said, status).await;
+        }
+        assert!(app.seen().is_empty());
+    }
+
+    #[tokio::test]
+    async fn reject_names_the_quirks() {
+        let app = App::json("{}").await;
+        let shim = Shim::start(configured(app.addr, "normalize: { mode: reject }")).await;
+        let dirty = r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{"op":"replace","path":"active","value":"False"}]}"#;
+        let said = ask(shim.data, "PATCH", "/scim/v2/Users/1", &[JSON], dirty).await;
+        shim.refused("quirk", &said, 400).await;
+        assert!(detail(&said).contains("bool-string"), "{}", detail(&said));
+        assert!(said.text().contains("invalidSyntax"));
+    }
+}
+
 mod token {
     use super::*;
 
