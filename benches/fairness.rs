@@ -11,7 +11,6 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     path::Path,
-    sync::Arc,
     time::{Duration, Instant},
 };
 

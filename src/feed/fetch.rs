@@ -6,8 +6,7 @@
 use std::{
     error::Error,
     io,
-    path::Path,
-    sync::Arc,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
@@ -16,8 +15,7 @@ use http::{
     header::{self, HeaderMap},
 };
 use reqwest::{Client, Response, Url, redirect};
-use rustls::pki_types::{CertificateDer, pem::PemObject};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use sha2::{Digest, Sha256};
 use tokio::{io::AsyncReadExt, task};
 
@@ -28,6 +26,7 @@ use super::{
     guard::limits,
     state::Validators,
 };
+use crate::tls;
 
 /// S3 is one hop, a mirror behind a login two; more is a loop.
 const REDIRECTS: usize = 5;
@@ -74,8 +73,6 @@ pub(super) struct Fetched {
 /// Why no document came.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
-    #[error("the CA file {0} cannot be used: {1}")]
-    Ca(String, String),
     #[error("the body is encoded as {0}, which was not asked for")]
     Encoding(String),
     #[error("{0}")]
@@ -84,10 +81,10 @@ pub(super) enum FetchError {
     File(String, String),
     #[error("{0}")]
     Http(String),
-    #[error("this machine has no root certificates; install ca-certificates or set `ca`")]
-    NoRoots,
     #[error("the source answered {status}")]
     Status { status: StatusCode, retry_after: Option<Duration> },
+    #[error("{0}")]
+    Tls(#[from] tls::Unusable),
     #[error("more than {0} bytes came")]
     TooLarge(usize),
 }
@@ -232,13 +229,13 @@ fn url(text: &str) -> Result<Url, FetchError> {
 }
 
 async fn client(
-    ca: Option<std::path::PathBuf>,
+    ca: Option<PathBuf>,
     needs_roots: bool,
     page: Option<Url>,
     patience: Patience,
 ) -> Result<Client, FetchError> {
     // Reading roots and keys of the machine is file work.
-    let tls = task::spawn_blocking(move || client_config(ca.as_deref(), needs_roots)).await;
+    let tls = task::spawn_blocking(move || client_config(ca, needs_roots)).await;
     let tls = tls.map_err(|error| FetchError::Http(format!("the task that reads certificates ended: {error}")))??;
     let client = Client::builder()
         .tls_backend_preconfigured(tls)
@@ -268,33 +265,11 @@ fn redirects(page: Option<Url>) -> redirect::Policy {
     })
 }
 
-/// TLS towards a source: the roots of this machine, or those of `ca` alone.
-fn client_config(ca: Option<&Path>, needs_roots: bool) -> Result<ClientConfig, FetchError> {
-    let mut roots = RootCertStore::empty();
-    match ca {
-        Some(path) => {
-            let wrong = |why: String| FetchError::Ca(path.display().to_string(), why);
-            let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-            for certificate in CertificateDer::pem_slice_iter(&pem) {
-                let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-                roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
-            }
-            if roots.is_empty() {
-                return Err(wrong("it holds no certificate".into()));
-            }
-        }
-        None => {
-            // Single ones that cannot be read are none of ours.
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if roots.is_empty() && needs_roots {
-                return Err(FetchError::NoRoots);
-            }
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = config.map_err(|error| FetchError::Http(error.to_string()))?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
+/// TLS towards a source: the roots of this machine, or those of `ca` alone. A source without TLS needs none.
+fn client_config(ca: Option<PathBuf>, needs_roots: bool) -> Result<ClientConfig, tls::Unusable> {
+    let rootless = ca.is_none() && !needs_roots;
+    let tls = tls::Client { ca, identity: None };
+    tls.load(false).or_else(|error| if rootless { tls.load_without_roots() } else { Err(error) })
 }
 
 impl Kind {
@@ -329,7 +304,7 @@ mod tests {
     #[test]
     fn a_ca_file_without_certificates_is_said() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
-        let error = client_config(Some(&path), true).unwrap_err().to_string();
+        let error = client_config(Some(path), true).unwrap_err().to_string();
         assert!(error.contains("Cargo.toml") && error.contains("no certificate"), "{error}");
     }
 }

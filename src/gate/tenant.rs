@@ -7,13 +7,13 @@ use std::{
     collections::BTreeSet,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use http::{HeaderMap, HeaderValue, Uri, header};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
     Caller, Refused,
@@ -66,6 +66,24 @@ pub struct Memory {
     pub(super) unlisted: Unlisted,
     /// Room to wait for an app that is away.
     pub(super) held: Semaphore,
+    pub(super) made: Instant,
+    /// When it last came, in seconds after that.
+    pub(super) last: AtomicU64,
+}
+
+impl Memory {
+    /// An IdP that has not called for so long begins with full buckets anyway: Entra comes every 40 minutes, others more
+    /// often, and one in quarantine once a day.
+    const AWAY: Duration = Duration::from_secs(86_400);
+
+    pub(super) fn came(&self, now: Instant) {
+        self.last.store(now.saturating_duration_since(self.made).as_secs(), Ordering::Relaxed);
+    }
+
+    pub(super) fn is_away(&self, now: Instant) -> bool {
+        let last = Duration::from_secs(self.last.load(Ordering::Relaxed));
+        now.saturating_duration_since(self.made).saturating_sub(last) > Self::AWAY
+    }
 }
 
 /// Where the app is: `upstream.url`, for one tenant.

@@ -2,12 +2,15 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicBool},
+    num::NonZeroUsize,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64},
+    },
 };
 
 use lru::LruCache;
-use std::num::NonZeroUsize;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
     allow::Allowlist,
@@ -31,6 +34,9 @@ pub const DEFAULT: &str = "default";
 
 /// The label of dynamic tenants beyond `metrics.max_tenants`.
 pub const OTHER: &str = "_other";
+
+/// How many of those used least are looked at for one that can be forgotten. All of them may be busy; then the last goes.
+const LOOKED_AT: usize = 16;
 
 /// The tenants of one set of settings.
 #[derive(Debug)]
@@ -148,6 +154,9 @@ impl Tenants {
     fn dynamic(&self, id: &str) -> Option<Arc<Tenant>> {
         let mut members = self.crowd.lock();
         let old = members.known.get(id).cloned();
+        if let Some(old) = &old {
+            old.memory.came(Instant::now());
+        }
         if let Some(tenant) = old.as_ref().filter(|old| Arc::ptr_eq(&old.rules, &self.maker.defaults)) {
             return Some(Arc::clone(tenant));
         }
@@ -156,6 +165,7 @@ impl Tenants {
         let rules = Arc::clone(&self.maker.defaults);
         let tenant = self.maker.make(&name, &label, rules, self.maker.limits.as_ref(), old.as_deref())?;
         let tenant = Arc::new(tenant);
+        members.make_room();
         members.known.push(name, Arc::clone(&tenant));
         self.maker.metrics.dynamic_tenants.set(i64::try_from(members.known.len()).unwrap_or(i64::MAX));
         Some(tenant)
@@ -180,6 +190,25 @@ impl Crowd {
 }
 
 impl Members {
+    /// Forgets who has been away for long, and where it is full who can be forgotten without giving anybody a turn too
+    /// many, if there is one among the last.
+    fn make_room(&mut self) {
+        let now = Instant::now();
+        let idle = |tenant: &Tenant| tenant.memory.limiter.is_idle(now);
+        while let Some((_, last)) = self.known.peek_lru()
+            && last.memory.is_away(now)
+            && idle(last)
+        {
+            self.known.pop_lru();
+        }
+        if self.known.len() == self.known.cap().get() {
+            let victim = self.known.iter().rev().take(LOOKED_AT).find(|(_, tenant)| idle(tenant));
+            if let Some(name) = victim.map(|(name, _)| Arc::clone(name)) {
+                self.known.pop(&name);
+            }
+        }
+    }
+
     fn label(&mut self, name: &Arc<str>, maker: &Maker) -> Arc<str> {
         if self.labelled.contains(name) {
             return Arc::clone(name);
@@ -236,6 +265,8 @@ impl Maker {
                 limiter: Limiter::new(&self.store, id, label, limits),
                 unlisted: <_>::default(),
                 held: Semaphore::new(self.max_held),
+                made: Instant::now(),
+                last: AtomicU64::new(0),
             })
         };
         Tenant { id: Arc::clone(id), label: Arc::clone(label), place, rules, memory }
@@ -286,5 +317,73 @@ fn rules(
         bare_token: settings.bare_token,
         authorization: settings.upstream_authorization.clone(),
         allow: Allowlist::new(&settings.allow, feeds),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{path::Path, time::Duration};
+
+    use tokio::time;
+
+    use super::*;
+    use crate::{
+        config::{self, World},
+        gate::rate::Class,
+    };
+
+    fn tenants(more: &str) -> Tenants {
+        let yaml = format!("upstream: {{ url: 'http://app/{{tenant}}/s' }}\nlisten: {{ base_path: /s }}\n{more}");
+        let settings = config::read(&yaml, Path::new(""), &World::real()).unwrap().settings;
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let feeds = Feeds::new(Vec::new(), None, Arc::clone(&metrics));
+        Tenants::new(&settings, &feeds, &Arc::new(Store::local(Arc::clone(&metrics))), &metrics, None)
+    }
+
+    const TWO: &str = "tenants: { resolve: [{ path: '/{tenant}' }], unknown: defaults, max_dynamic: 2, \
+                       defaults: { rate_limit: { writes: { per_second: 0.001, burst: 1 } } } }";
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_spent_a_quota_is_not_forgotten_for_one_that_has_not() {
+        let tenants = tenants(TWO);
+        let spent = |name| tenants.find(name).unwrap().limiter().try_enter(Class::Write).is_none();
+        assert!(!spent("busy"));
+        tenants.find("idle").unwrap();
+        tenants.find("idle").unwrap();
+        for n in 0..10 {
+            tenants.find(&format!("new-{n}")).unwrap();
+            assert!(spent("busy"), "a forgotten bucket is a full one");
+        }
+        assert_eq!(tenants.crowd.lock().known.len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_been_away_for_a_day_makes_room() {
+        let tenants = tenants(&TWO.replace("max_dynamic: 2", "max_dynamic: 100"));
+        for n in 0..50 {
+            tenants.find(&format!("t{n}")).unwrap();
+        }
+        time::advance(Duration::from_secs(86_000)).await;
+        tenants.find("t7").unwrap();
+        time::advance(Duration::from_secs(1000)).await;
+        tenants.find("new").unwrap();
+        let members = tenants.crowd.lock();
+        let mut left: Vec<&str> = members.known.iter().map(|(name, _)| &**name).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["new", "t7"]);
+    }
+
+    #[tokio::test]
+    async fn each_has_its_place() {
+        let tenants = tenants(TWO);
+        let place = |name| tenants.find(name).map(|tenant| tenant.place.scim("/Users").unwrap().to_string());
+        assert_eq!(place("acme").as_deref(), Some("http://app/acme/s/Users"));
+        assert_eq!(place("a..b").as_deref(), Some("http://app/a..b/s/Users"));
+        let place = &tenants.find("acme").unwrap().place;
+        for (uri, holds) in
+            [("/acme/s", true), ("/acme/s/Users/", true), ("/acme/sx", false), ("/globex/s/Users", false)]
+        {
+            assert_eq!(place.holds(&uri.parse().unwrap()), holds, "{uri}");
+        }
     }
 }

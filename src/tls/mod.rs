@@ -113,6 +113,14 @@ impl Client {
         Ok(config)
     }
 
+    /// For a side that speaks no TLS, on a platform that may have no roots: nobody is trusted.
+    ///
+    /// # Errors
+    /// One of the files of the identity cannot be used.
+    pub fn load_without_roots(&self) -> Result<ClientConfig, Unusable> {
+        self.with(RootCertStore::empty())
+    }
+
     /// Reads the files only: whether the platform has roots is a question for where it runs.
     ///
     /// # Errors
