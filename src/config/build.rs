@@ -504,7 +504,7 @@ impl Build<'_> {
 
     fn whole_world(&mut self, path: &[&str], cidrs: &[Cidr], so: &str) {
         for (i, cidr) in cidrs.iter().enumerate() {
-            if cidr.0.prefix_len() == 0 {
+            if canonical(cidr.0).prefix_len() == 0 {
                 self.note(
                     &[path, &[&i.to_string()]].concat(),
                     format!("{cidr} is every address, so {so}"),
@@ -572,6 +572,12 @@ impl Build<'_> {
                 self.unproven(&[&at[..], &["upstream_authorization"]].concat());
             }
             list.insert(id.0.as_str().into(), Arc::new(own));
+        }
+        let proven = |tenant: &Arc<settings::Tenant>| !tenant.tokens.is_empty();
+        let dynamic = !tenants.resolve.is_empty() && tenants.unknown == UnknownTenant::Defaults;
+        let implicit = tenants.resolve.is_empty() && !list.contains_key(DEFAULT_TENANT);
+        if over.upstream_authorization.is_some() && (dynamic || implicit || !list.values().all(proven)) {
+            self.unproven(&[DEFAULTS, &["upstream_authorization"]].concat());
         }
         settings::Tenants {
             resolve: tenants.resolve.clone(),
@@ -684,7 +690,7 @@ impl Build<'_> {
     fn unproven(&mut self, path: &[&str]) {
         self.note(
             path,
-            "it is not used: without `tokens` anybody who calls would be let in with it",
+            "it is not used for a tenant without `tokens`: anybody who calls would be let in with it",
             "give the tenant `tokens`",
         );
     }

@@ -484,7 +484,15 @@ fn what_would_widen_access_is_a_problem() {
         ),
         (
             "upstream: { url: \"http://a/s\" }\ntenants: { list: { default: { upstream_authorization: \"Bearer ${SECRET}\" } } }",
-            "c.yaml:2:55: warning: tenants.list.default.upstream_authorization: it is not used: without `tokens`",
+            "c.yaml:2:55: warning: tenants.list.default.upstream_authorization: it is not used for a tenant without `tokens`",
+        ),
+        (
+            "upstream: { url: \"http://a/s\" }\ntenants: { defaults: { upstream_authorization: \"Bearer ${SECRET}\" } }",
+            "c.yaml:2:48: warning: tenants.defaults.upstream_authorization: it is not used for a tenant without `tokens`",
+        ),
+        (
+            "upstream: { url: \"http://a/s\" }\nlisten: { client_address: { trusted_proxies: [\"::ffff:0.0.0.0/96\"] } }",
+            "c.yaml:2:46: warning: listen.client_address.trusted_proxies[0]: ::ffff:0.0.0.0/96 is every address",
         ),
     ] {
         let said = lines(&read(text, Purpose::Check, &Overrides::default()).1);

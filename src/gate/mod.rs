@@ -135,6 +135,11 @@ impl Gate {
         caller
     }
 
+    /// To be called once these settings are in force: metrics show their tokens and no others.
+    pub fn takes_over(&self, before: Option<&Self>) {
+        self.tenants.show_tokens(before.map(|before| &before.tenants));
+    }
+
     /// How tenants are named.
     pub fn resolver(&self) -> &Resolver {
         &self.resolver
@@ -164,7 +169,7 @@ impl Gate {
         // Whether a token may stand without a scheme is a tenant's setting, and here no tenant is known yet.
         let presented = || Presented::of(evidence.headers, false).or_else(|| self.bare(evidence.headers));
         let by_token = || self.tenants.owner(&presented()?.0);
-        match self.resolver.resolve(evidence, by_token) {
+        match self.resolver.resolve(evidence, by_token, |name| self.tenants.is_known(name)) {
             Named::Default => Ok(Arc::clone(self.tenants.default())),
             Named::Nobody => Err(Refused::Tenant),
             Named::Tenant(id) => self.tenants.find(&id).ok_or(Refused::Tenant),

@@ -1,8 +1,8 @@
 //! Which tenant a request names: by path, host, header or token, in the order that the operator wrote.
 //!
 //! Nothing is decoded or folded, except that hosts have no case: a name that two readers could spell differently names
-//! nobody. The first way that names a tenant decides. A path prefix is taken off whichever way decides, so where it
-//! names another tenant than the one found, the request is of neither.
+//! nobody. The first way that names a tenant decides; where another way names another tenant, the request is of neither,
+//! since the app may read the one that did not decide. A token that is another tenant's is refused as a token.
 
 use std::borrow::Cow;
 
@@ -101,24 +101,34 @@ impl Resolver {
         })
     }
 
-    /// Tries the ways in order; `by_token` says whose token was presented, and is asked only if it matters.
-    pub fn resolve<'a>(&self, evidence: &Evidence<'a>, by_token: impl Fn() -> Option<&'a str>) -> Named<'a> {
+    /// Tries the ways in order; `by_token` says whose token was presented, and is asked only if it matters. `is_known`
+    /// says whether a legal name is a tenant's: the label of a host need not be one.
+    pub fn resolve<'a>(
+        &self,
+        evidence: &Evidence<'a>,
+        by_token: impl Fn() -> Option<&'a str>,
+        is_known: impl Fn(&str) -> bool,
+    ) -> Named<'a> {
         if self.0.is_empty() {
             return Named::Default;
         }
-        let named = self.0.iter().find_map(|way| match way {
+        let said = |way: &Way| match way {
             Way::Header(name) if evidence.by_proxy => one(evidence.headers, name),
-            Way::Header(_) => None,
+            Way::Header(_) | Way::Token => None,
             Way::Host(template) => template.host(evidence.host?),
             Way::Path(_) => evidence.prefix.map(|prefix| prefix.name.into()),
+        };
+        let named = self.0.iter().find_map(|way| match way {
             Way::Token => by_token().map(Cow::from),
+            way => said(way),
         });
-        match named {
-            Some(name) if evidence.prefix.is_some_and(|prefix| prefix.name != name) => Named::Nobody,
-            Some(name) if is_tenant_id(&name) => Named::Tenant(name),
-            None if self.by_token() => Named::Tokenless,
-            Some(_) | None => Named::Nobody,
+        let Some(name) = named else { return if self.by_token() { Named::Tokenless } else { Named::Nobody } };
+        let contradicts = |other: Cow<'_, str>| other != name && is_known(&other);
+        let prefixed = evidence.prefix.is_some_and(|prefix| prefix.name != name);
+        if prefixed || !is_tenant_id(&name) || self.0.iter().filter_map(said).any(contradicts) {
+            return Named::Nobody;
         }
+        Named::Tenant(name)
     }
 }
 
@@ -212,7 +222,7 @@ mod tests {
         let host = Some("BY-host.SCIM.example.COM.");
         let ask = |prefix, host, headers, by_proxy, token: Option<&'static str>| {
             let evidence = Evidence { prefix, host, headers, by_proxy };
-            format!("{:?}", resolver().resolve(&evidence, || token))
+            format!("{:?}", resolver().resolve(&evidence, || token, |_| false))
         };
         let is = |name: &str| format!("{:?}", tenant(name));
         assert_eq!(ask(prefix, host, &headers, true, Some("t")), is("by-path"));
@@ -223,7 +233,11 @@ mod tests {
         assert_eq!(
             format!(
                 "{:?}",
-                Resolver::default().resolve(&Evidence { prefix, host, headers: &headers, by_proxy: true }, || None)
+                Resolver::default().resolve(
+                    &Evidence { prefix, host, headers: &headers, by_proxy: true },
+                    || None,
+                    |_| true
+                )
             ),
             "Default"
         );
@@ -237,16 +251,29 @@ mod tests {
         let ask = |host, name| {
             let prefix = Some(Prefix { text: "/t/x", name });
             let evidence = Evidence { prefix, host: Some(host), headers: &headers, by_proxy: true };
-            format!("{:?}", resolver.resolve(&evidence, || None))
+            format!("{:?}", resolver.resolve(&evidence, || None, |name| name == "b"))
         };
         assert_eq!(ask("a.example.com", "b"), "Nobody");
         assert_eq!(ask("a.example.com", "a"), format!("{:?}", tenant("a")));
+        assert_eq!(ask("a.example.com", "c"), "Nobody", "a prefix is taken off, so it has to agree");
+        let ways = [Resolve::Path("/t/{tenant}".into()), Resolve::Host("{tenant}.example.com".into())];
+        let ask = |host, known: &'static str| {
+            let evidence = Evidence {
+                prefix: Some(Prefix { text: "/t/a", name: "a" }),
+                host: Some(host),
+                headers: &headers,
+                by_proxy: true,
+            };
+            format!("{:?}", Resolver::new(&ways).resolve(&evidence, || None, |name| name == known))
+        };
+        assert_eq!(ask("b.example.com", "b"), "Nobody");
+        assert_eq!(ask("gateway.example.com", "b"), format!("{:?}", tenant("a")), "a host that is no tenant's");
         let mut twice = HeaderMap::new();
         twice.append("x-tenant-id", "a".parse().unwrap());
         twice.append("x-tenant-id", "a".parse().unwrap());
         let by_header = Resolver::new(&[Resolve::Header("x-tenant-id".parse().unwrap())]);
         let evidence = Evidence { prefix: None, host: None, headers: &twice, by_proxy: true };
-        assert_eq!(by_header.resolve(&evidence, || None), Named::Nobody);
+        assert_eq!(by_header.resolve(&evidence, || None, |_| true), Named::Nobody);
     }
 
     #[test]
@@ -259,7 +286,7 @@ mod tests {
                 headers: &headers,
                 by_proxy: true,
             };
-            assert_eq!(resolver().resolve(&evidence, || Some("t")), Named::Nobody, "{name}");
+            assert_eq!(resolver().resolve(&evidence, || Some("t"), |_| true), Named::Nobody, "{name}");
         }
     }
 

@@ -135,19 +135,18 @@ impl Tenant {
         }
     }
 
-    /// What is fixed for it.
-    pub fn plan(&self) -> Arc<Plan> {
-        self.rules.plans.of(self.idp())
+    /// What is fixed for a request, and the profile that its User-Agent tells where none is known yet: it holds for
+    /// this request, and for the tenant once [`Tenant::settle`] is told so.
+    pub fn plan_for(&self, headers: &HeaderMap) -> (Arc<Plan>, Option<Idp>) {
+        let agent = || headers.get(header::USER_AGENT)?.to_str().ok();
+        let told = if self.idp() == Idp::Auto { agent().and_then(Idp::from_user_agent) } else { None };
+        (self.rules.plans.of(told.unwrap_or_else(|| self.idp())), told)
     }
 
-    /// Takes the profile from the User-Agent, once; `Some` only for the request that settled it.
-    pub fn detect(&self, headers: &HeaderMap) -> Option<Idp> {
-        if self.idp() != Idp::Auto {
-            return None;
-        }
-        let agent = headers.get(header::USER_AGENT)?.to_str().ok()?;
-        let idp = Idp::from_user_agent(agent)?;
-        self.memory.found.set(idp).ok().map(|()| idp)
+    /// Takes a profile for good, once; true for the first. To be called for a caller that the app has served: anybody
+    /// can write a User-Agent.
+    pub fn settle(&self, idp: Idp) -> bool {
+        self.rules.idp == Idp::Auto && self.memory.found.set(idp).is_ok()
     }
 
     /// True once in the life of a tenant whose profile is not known: the time to suggest one.
@@ -244,12 +243,25 @@ impl Tenant {
         if valid_token {
             metrics.allowlist_decisions.with_label_values(&[&*self.label, "unlisted_valid_token"]).inc();
         }
-        if self.memory.unlisted.note(address, valid_token, now) {
+        if let Some(untold) = self.memory.unlisted.note(address, valid_token, now) {
             let tenant = &*self.id;
+            let untold = (untold > 0).then_some(untold);
             if enforced {
-                tracing::warn!(tenant, %address, valid_token, "address is on no list of this tenant, and is refused");
+                tracing::warn!(
+                    tenant,
+                    %address,
+                    valid_token,
+                    untold,
+                    "address is on no list of this tenant, and is refused"
+                );
             } else {
-                tracing::warn!(tenant, %address, valid_token, "address is on no list of this tenant; `enforce` would refuse it");
+                tracing::warn!(
+                    tenant,
+                    %address,
+                    valid_token,
+                    untold,
+                    "address is on no list of this tenant; `enforce` would refuse it"
+                );
             }
         }
     }

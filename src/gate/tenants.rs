@@ -22,7 +22,7 @@ use crate::{
     config::{
         Settings,
         settings::{self, UnknownTenant},
-        types::HttpUrl,
+        types::{HttpUrl, is_tenant_id},
     },
     feed::Feeds,
     observe::Metrics,
@@ -94,14 +94,14 @@ impl Tenants {
             max_labels: settings.max_labels,
             store: Arc::clone(store),
             metrics: Arc::clone(metrics),
-            defaults: Arc::new(rules(DEFAULT, &tenants.defaults, feeds, &mut plans, metrics, None)),
+            defaults: Arc::new(rules(&tenants.defaults, feeds, &mut plans, None)),
             limits: tenants.defaults.limits,
         };
         let mut listed = HashMap::with_capacity(tenants.list.len());
         let mut owners = HashMap::new();
         for (id, settings) in &tenants.list {
             let old = before.and_then(|before| before.known(id));
-            let rules = rules(id, settings, feeds, &mut plans, metrics, old.as_deref());
+            let rules = rules(settings, feeds, &mut plans, old.as_deref());
             owners.extend(rules.tokens.iter().map(|token| (*token.sha256(), Arc::clone(id))));
             if let Some(tenant) = maker.make(id, id, Arc::new(rules), settings.limits.as_ref(), old.as_deref()) {
                 listed.insert(Arc::clone(id), Arc::new(tenant));
@@ -129,10 +129,48 @@ impl Tenants {
         self.owners.get(sha256).map(|id| &**id)
     }
 
+    /// Shows the tokens, now that these tenants are in force, and nothing more of those `before` that have gone.
+    pub fn show_tokens(&self, before: Option<&Self>) {
+        let Maker { metrics, .. } = &self.maker;
+        let labelled = |tenants: &Self| -> Vec<(Arc<str>, Arc<str>)> {
+            let of = |tenant: &Arc<Tenant>| {
+                tenant
+                    .rules
+                    .tokens
+                    .iter()
+                    .map(|token| (Arc::clone(&tenant.id), Arc::clone(&token.name)))
+                    .collect::<Vec<_>>()
+            };
+            tenants.all().flat_map(of).collect()
+        };
+        let now: HashSet<_> = labelled(self).into_iter().collect();
+        for (tenant, token) in before.map(labelled).unwrap_or_default() {
+            // That a series was not there is no fault.
+            let _ = metrics.token_expiry.remove_label_values(&[&*tenant, &*token]);
+            if !now.contains(&(Arc::clone(&tenant), Arc::clone(&token))) {
+                let _ = metrics.token_last_used.remove_label_values(&[&*tenant, &*token]);
+            }
+        }
+        for tenant in self.all() {
+            for token in &tenant.rules.tokens {
+                let labels = [&*tenant.id, &*token.name];
+                if let Some(expires) = token.expires() {
+                    metrics.token_expiry.with_label_values(&labels).set(expires.unix);
+                }
+                token.show(metrics.token_last_used.with_label_values(&labels));
+            }
+        }
+    }
+
     /// Every listed tenant and `default`.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Tenant>> {
         let default = (!self.listed.contains_key(DEFAULT)).then_some(&self.default);
         self.listed.values().chain(default)
+    }
+
+    /// Whether a legal name is a tenant's.
+    pub fn is_known(&self, id: &str) -> bool {
+        self.listed.contains_key(id) || (self.unknown == UnknownTenant::Defaults && is_tenant_id(id))
     }
 
     /// The tenant of a legal name; one that is not listed is remembered, where the settings want that.
@@ -294,21 +332,10 @@ impl SharedPlans {
     }
 }
 
-fn rules(
-    id: &str,
-    settings: &settings::Tenant,
-    feeds: &Feeds,
-    plans: &mut SharedPlans,
-    metrics: &Metrics,
-    old: Option<&Tenant>,
-) -> Rules {
+fn rules(settings: &settings::Tenant, feeds: &Feeds, plans: &mut SharedPlans, old: Option<&Tenant>) -> Rules {
     let tokens = settings.tokens.iter().map(|token| {
-        let labels = [id, &*token.name];
-        if let Some(expires) = token.expires {
-            metrics.token_expiry.with_label_values(&labels).set(expires.unix);
-        }
         let before = old.and_then(|old| old.rules.tokens.iter().find(|old| *old.sha256() == token.sha256));
-        Token::new(token, Some(metrics.token_last_used.with_label_values(&labels)), before)
+        Token::new(token, before)
     });
     Rules {
         idp: settings.idp,

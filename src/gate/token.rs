@@ -6,7 +6,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicI64, Ordering},
     },
     time::SystemTime,
@@ -54,7 +54,8 @@ pub struct Token {
     /// Its name.
     pub name: Arc<str>,
     last_used: Arc<AtomicI64>,
-    gauge: Option<IntGauge>,
+    /// Shows it, once the settings that name it are in force.
+    gauge: OnceLock<IntGauge>,
 }
 
 impl Presented {
@@ -83,15 +84,26 @@ impl Presented {
 }
 
 impl Token {
-    /// A token as configured. `gauge` shows when it was last used; `before` is the same token of the settings before.
-    pub fn new(settings: &settings::Token, gauge: Option<IntGauge>, before: Option<&Self>) -> Self {
+    /// A token as configured; `before` is the same token of the settings before.
+    pub fn new(settings: &settings::Token, before: Option<&Self>) -> Self {
         Self {
             sha256: settings.sha256,
             expires: settings.expires,
             name: Arc::clone(&settings.name),
             last_used: before.map_or_else(Arc::default, |before| Arc::clone(&before.last_used)),
-            gauge,
+            gauge: OnceLock::new(),
         }
+    }
+
+    /// When it stops being valid.
+    pub fn expires(&self) -> Option<Timestamp> {
+        self.expires
+    }
+
+    /// Shows from now on when it was last used.
+    pub fn show(&self, gauge: IntGauge) {
+        gauge.set(self.last_used());
+        let _ = self.gauge.set(gauge);
     }
 
     /// Its hash, to find it again.
@@ -108,7 +120,7 @@ impl Token {
     pub fn used(&self, now: SystemTime) {
         let now = unix(now);
         if self.last_used.swap(now, Ordering::Relaxed) != now
-            && let Some(gauge) = &self.gauge
+            && let Some(gauge) = self.gauge.get()
         {
             gauge.set(now);
         }
@@ -191,7 +203,7 @@ mod tests {
             name: text.into(),
             expires: expires.map(|unix| Timestamp { unix }),
         };
-        Token::new(&settings, None, None)
+        Token::new(&settings, None)
     }
 
     #[test]
@@ -213,6 +225,6 @@ mod tests {
         let before = token("a", None);
         before.used(SystemTime::UNIX_EPOCH + Duration::from_secs(7));
         let settings = settings::Token { sha256: before.sha256, name: "a".into(), expires: None };
-        assert_eq!(Token::new(&settings, None, Some(&before)).last_used(), 7);
+        assert_eq!(Token::new(&settings, Some(&before)).last_used(), 7);
     }
 }

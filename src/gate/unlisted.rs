@@ -6,7 +6,7 @@
 use std::{
     net::IpAddr,
     sync::{Mutex, PoisonError},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use serde::Serialize;
@@ -27,14 +27,30 @@ pub struct Sighting {
     pub last: SystemTime,
 }
 
+/// Lines of the log in a minute about addresses without a token.
+const PACE: u32 = 6;
+const MINUTE: Duration = Duration::from_secs(60);
+
 /// The addresses of one tenant, the one seen last at the end.
 #[derive(Debug, Default)]
-pub struct Unlisted(Mutex<Vec<Sighting>>);
+pub struct Unlisted(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    list: Vec<Sighting>,
+    /// Since when lines are counted, how many there were, and how many were not written.
+    minute: Option<SystemTime>,
+    lines: u32,
+    untold: u64,
+}
 
 impl Unlisted {
-    /// Notes a request; true if something new is known: the address, or that it has a valid token.
-    pub fn note(&self, address: IpAddr, valid_token: bool, now: SystemTime) -> bool {
-        let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Notes a request; `Some` if the log should tell of it: the address is new, or that it has a valid token. The number
+    /// is of those that were not told meanwhile.
+    pub fn note(&self, address: IpAddr, valid_token: bool, now: SystemTime) -> Option<u64> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = &mut *known;
+        let list = &mut known.list;
         let before = list.iter().position(|seen| seen.address == address).map(|at| list.remove(at));
         let news = before.is_none_or(|before| valid_token && !before.valid_token);
         if list.len() == KEPT {
@@ -48,12 +64,31 @@ impl Unlisted {
             valid_token: valid_token || before.is_some_and(|before| before.valid_token),
             last: now,
         });
-        news
+        if !news {
+            return None;
+        }
+        if !valid_token && !known.has_line(now) {
+            known.untold += 1;
+            return None;
+        }
+        Some(std::mem::take(&mut known.untold))
     }
 
     /// All of them, the one seen last first.
     pub fn list(&self) -> Vec<Sighting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().copied().collect()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).list.iter().rev().copied().collect()
+    }
+}
+
+impl Known {
+    fn has_line(&mut self, now: SystemTime) -> bool {
+        // A clock that was set back begins a new minute too.
+        let over = |since: SystemTime| now.duration_since(since).map_or(true, |age| age >= MINUTE);
+        if self.minute.is_none_or(over) {
+            (self.minute, self.lines) = (Some(now), 0);
+        }
+        self.lines += 1;
+        self.lines <= PACE
     }
 }
 
@@ -65,15 +100,15 @@ mod tests {
     fn the_list_is_bounded_and_keeps_who_had_a_token() {
         let (list, now) = (Unlisted::default(), SystemTime::UNIX_EPOCH);
         let address = |n: u32| IpAddr::from(n.to_be_bytes());
-        assert!(list.note(address(1), true, now));
-        assert!(!list.note(address(1), false, now));
-        assert!(list.note(address(2), false, now) && list.note(address(2), true, now));
-        for n in 10..1000 {
-            assert!(list.note(address(n), false, now));
-        }
+        assert_eq!(list.note(address(1), true, now), Some(0));
+        assert_eq!(list.note(address(1), false, now), None);
+        assert_eq!((list.note(address(2), false, now), list.note(address(2), true, now)), (Some(0), Some(0)));
+        let told = (10..1000).filter(|n| list.note(address(*n), false, now).is_some()).count();
+        assert_eq!(told, PACE as usize - 1, "a scanner fills no log");
+        assert_eq!(list.note(address(9999), false, now + MINUTE), Some(990 - told as u64));
         let kept = list.list();
         assert_eq!(kept.len(), KEPT);
-        assert_eq!(kept[0].address, address(999));
+        assert_eq!(kept[0].address, address(9999));
         let tokens: Vec<_> =
             kept.iter().filter(|seen| seen.valid_token).map(|seen| (seen.address, seen.requests)).collect();
         assert_eq!(tokens, [(address(2), 2), (address(1), 2)]);

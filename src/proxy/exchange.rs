@@ -58,7 +58,8 @@ pub(crate) struct Exchange {
 #[derive(Debug)]
 struct Admission {
     idp: Idp,
-    detected: Option<Idp>,
+    /// The profile that the User-Agent tells, where the tenant had none.
+    told: Option<Idp>,
     _turn: Option<Turn>,
 }
 
@@ -155,9 +156,9 @@ impl Exchange {
     }
 
     /// The caller came in.
-    pub(crate) fn admitted(&mut self, plan: &Plan, detected: Option<Idp>, turn: Option<Turn>) {
+    pub(crate) fn admitted(&mut self, plan: &Plan, told: Option<Idp>, turn: Option<Turn>) {
         self.metrics.in_flight.with_label_values(&[self.tenant()]).inc();
-        self.admission = Some(Admission { idp: plan.idp(), detected, _turn: turn });
+        self.admission = Some(Admission { idp: plan.idp(), told, _turn: turn });
     }
 
     /// What the request is about.
@@ -306,7 +307,9 @@ impl Exchange {
         metrics.retries.inc_by(u64::from(self.retries));
         if let Some(admission) = &self.admission {
             metrics.in_flight.with_label_values(&[tenant]).dec();
-            if let Some(idp) = admission.detected {
+            let served = self.refusal.is_none() && self.status.is_some_and(|status| status.is_success());
+            let settles = |idp: &Idp| served && self.tenant.as_ref().is_some_and(|tenant| tenant.settle(*idp));
+            if let Some(idp) = admission.told.filter(settles) {
                 metrics.idp_detected.with_label_values(&[tenant, idp.as_str()]).set(1);
                 tracing::info!(tenant, %idp, "profile taken from the user agent; set `idp` to make it fixed");
             }

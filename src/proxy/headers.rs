@@ -149,18 +149,29 @@ fn forget_forwarding(headers: &mut HeaderMap) {
     }
 }
 
-/// Removes fields that name a tenant, however they are spelled, unless they say what was found: an app that reads them
-/// would serve another tenant than the one that was let in.
-pub(crate) fn keep_tenant<'a>(headers: &mut HeaderMap, names: impl Iterator<Item = &'a HeaderName>, tenant: &str) {
+/// Removes fields that name a tenant, however they are spelled: an app that reads them would serve another tenant than
+/// the one that was let in. Those that say what was found are given back, to be written when `Connection` can no longer
+/// take them away.
+pub(crate) fn take_tenant<'a>(
+    headers: &mut HeaderMap,
+    names: impl Iterator<Item = &'a HeaderName>,
+    tenant: &str,
+) -> Vec<(HeaderName, HeaderValue)> {
+    let mut said = Vec::new();
     for name in names {
-        let says_so = headers.get_all(name).iter().map(HeaderValue::as_bytes).eq([tenant.as_bytes()]);
+        let mut lines = headers.get_all(name).iter();
+        if let (Some(line), None) = (lines.next(), lines.next())
+            && line.as_bytes() == tenant.as_bytes()
+        {
+            said.push((name.clone(), line.clone()));
+        }
         let spelled = |key: &&HeaderName| key.as_str().replace('_', "-") == name.as_str().replace('_', "-");
-        let gone: Vec<HeaderName> =
-            headers.keys().filter(spelled).filter(|key| !says_so || *key != name).cloned().collect();
+        let gone: Vec<HeaderName> = headers.keys().filter(spelled).cloned().collect();
         for name in gone {
             headers.remove(name);
         }
     }
+    said
 }
 
 /// HTTP/2 may split Cookie, HTTP/1.1 knows one field of it (RFC 9113 8.2.3).
@@ -268,7 +279,9 @@ mod tests {
         let name = HeaderName::from_static("x-tenant-id");
         let kept = |pairs: &[(&'static str, &'static str)]| {
             let mut headers = map(pairs);
-            keep_tenant(&mut headers, [&name].into_iter(), "acme");
+            let said = take_tenant(&mut headers, [&name].into_iter(), "acme");
+            assert!(!headers.contains_key(&name));
+            headers.extend(said);
             headers
         };
         assert_eq!(

@@ -144,15 +144,15 @@ impl Running {
         exchange.of(&tenant);
         exchange.takes(self.gate.room()?);
         self.gate.admit(&tenant, &caller, &parts.headers)?;
-        let detected = tenant.detect(&parts.headers);
         let class = rate::class(&parts.method, target);
         let turn = turn(&tenant, class, deadline, self.settings.retry_after, exchange).await?;
-        let plan = tenant.plan();
-        exchange.admitted(&plan, detected, Some(turn));
+        let (plan, told) = tenant.plan_for(&parts.headers);
+        exchange.admitted(&plan, told, Some(turn));
 
         let base_url = self.base_url(&tenant, prefix, host.as_ref(), caller.https);
-        headers::keep_tenant(&mut parts.headers, self.gate.resolver().headers(), &tenant.id);
+        let said = headers::take_tenant(&mut parts.headers, self.gate.resolver().headers(), &tenant.id);
         headers::to_app(&mut parts.headers, &caller, host.as_ref(), exchange.id());
+        parts.headers.extend(said);
         if let Some(authorization) = tenant.authorization() {
             parts.headers.insert(header::AUTHORIZATION, authorization.clone());
         }
@@ -193,8 +193,8 @@ impl Running {
         exchange.of(&tenant);
         exchange.takes(self.gate.room()?);
         self.gate.admit_outside(caller)?;
-        exchange.admitted(&tenant.plan(), None, None);
-        headers::keep_tenant(&mut parts.headers, self.gate.resolver().headers(), &tenant.id);
+        exchange.admitted(&tenant.plan_for(&parts.headers).0, None, None);
+        headers::take_tenant(&mut parts.headers, self.gate.resolver().headers(), &tenant.id);
         headers::to_app(&mut parts.headers, caller, host, exchange.id());
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let payload = body.stream(usize::MAX, limits.deadline)?;

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use super::{
     exchange::Exchange,
     refusal::Refusal,
+    route,
     upstream::{App, Outgoing},
 };
 use crate::quirk::{Direction, Findings, Id, Mode, Plan};
@@ -60,7 +61,9 @@ fn target(outgoing: &Outgoing, answer: &Response<Incoming>) -> Option<Uri> {
         return None;
     }
     let next = resolve(&outgoing.uri, answer.headers().get(header::LOCATION)?.to_str().ok()?)?;
-    outgoing.tenant.place.holds(&next).then_some(next)
+    let place = &outgoing.tenant.place;
+    // What the app decodes could lead out of the tenant's own place again.
+    (place.holds(&next) && (!place.own || route::is_plain(next.path()))).then_some(next)
 }
 
 /// RFC 3986 5.2 without dot segments, which nobody needs here; `None` for another origin.
@@ -85,8 +88,7 @@ fn resolve(from: &Uri, location: &str) -> Option<Uri> {
         && next.host()?.eq_ignore_ascii_case(from.host()?)
         && port(&next) == port(from)
         && !next.authority()?.as_str().contains('@');
-    let plain = next.path().split('/').all(|segment| segment != "." && segment != "..");
-    (same && plain && next != *from).then_some(next)
+    (same && !route::has_dot_segment(next.path()) && next != *from).then_some(next)
 }
 
 #[cfg(test)]
@@ -113,6 +115,11 @@ mod tests {
             "http://app@evil:8080/x",
             "//evil/x",
             "../x",
+            "/scim/%2e%2e/x",
+            "/scim/.%2E/x",
+            "/scim/..%2fx",
+            "/scim/..%5cx",
+            "/scim/..;/x",
             "/scim/v2/Users?a=1",
             "",
         ] {

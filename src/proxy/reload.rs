@@ -89,7 +89,9 @@ impl Proxy {
         }
         self.feeds.reconfigure(settings.feeds.specs.clone());
         let running = Running::new(settings, &self.feeds, &self.store, &self.metrics, Some(&before))?;
-        self.running.store(Arc::new(running));
+        let running = Arc::new(running);
+        self.running.store(Arc::clone(&running));
+        running.gate.takes_over(Some(&before.gate));
         self.metrics.reloaded();
         Ok(())
     }

@@ -41,7 +41,9 @@ impl Guarded {
             Resolve::Header(_) | Resolve::Host(_) | Resolve::Token => None,
         });
         let pattern = |path: &str| {
-            let segment = |segment: &Vec<u8>| (segment != TENANT.as_bytes()).then(|| segment.clone());
+            // One that holds a name is as good as any: where it ends in the segment is for the app to say.
+            let named = |segment: &[u8]| segment.windows(TENANT.len()).any(|part| part == TENANT.as_bytes());
+            let segment = |segment: &Vec<u8>| (!named(segment)).then(|| segment.clone());
             segments(&decode(path.as_bytes())).iter().map(segment).collect()
         };
         let paths = prefixed.chain([listen.base_path.clone(), upstream.to_owned()]);
@@ -92,7 +94,7 @@ fn below<'a>(base: &str, uri: &'a str) -> Option<&'a str> {
 
 /// Whether a segment is `.` or `..` for any reader: plain, percent-encoded, between encoded slashes or backslashes, or
 /// before path parameters (`..;x`).
-fn has_dot_segment(path: &str) -> bool {
+pub(crate) fn has_dot_segment(path: &str) -> bool {
     if !path.contains('.') && !path.contains('%') {
         return false;
     }
@@ -104,7 +106,7 @@ fn has_dot_segment(path: &str) -> bool {
 }
 
 /// No encoded slash, no backslash, no encoded percent sign.
-fn is_plain(path: &str) -> bool {
+pub(crate) fn is_plain(path: &str) -> bool {
     let path = path.to_ascii_lowercase();
     !["%2f", "%5c", "%25", "\\"].iter().any(|hidden| path.contains(hidden))
 }
@@ -225,6 +227,17 @@ mod tests {
         way("/scim/v2", Outside::Pass, "/healthz;x", Some(&Way::Pass));
         way("/scim;a=1", Outside::Pass, "/scim;a=1/Users", Some(&scim("/Users")));
         way("/scim;a=1", Outside::Pass, "/scim;a=2/Users", None);
+    }
+
+    #[test]
+    fn a_name_that_is_part_of_a_segment_guards_the_whole_segment() {
+        for upstream in ["/t-{tenant}/scim", "/{tenant}.d/scim", "/x{tenant}y/scim", "/{tenant}-{tenant}/scim"] {
+            let listen = listen("/scim/v2", Outside::Pass);
+            for uri in ["/t-acme/scim/Users", "/T-acme/Scim", "/acme.d/scim/Users/1", "/any/scim"] {
+                assert_eq!(found(&listen, &[], upstream, &uri.parse().unwrap()), None, "{upstream} {uri}");
+            }
+            assert_eq!(found(&listen, &[], upstream, &"/t-acme/other".parse().unwrap()), Some(Way::Pass));
+        }
     }
 
     #[test]

@@ -68,7 +68,9 @@ pub async fn bind(mut settings: Settings) -> anyhow::Result<Shim> {
         settings::Store::Local => Store::local(Arc::clone(&metrics)),
         settings::Store::Redis { url, key_prefix } => Store::redis(url.expose(), key_prefix, Arc::clone(&metrics))?,
     });
-    let running = ArcSwap::from_pointee(Running::new(settings, &feeds, &store, &metrics, None)?);
+    let running = Running::new(settings, &feeds, &store, &metrics, None)?;
+    running.gate.takes_over(None);
+    let running = ArcSwap::from_pointee(running);
     metrics.reloaded();
     let (ids, life) = (Ids::default(), Arc::<Life>::default());
     let proxy = Arc::new(Proxy { running, feeds, store, metrics, ids, life });

@@ -54,7 +54,7 @@ mod whose {
             ("http://acme.scim.example.com/scim/v2/Users?count=1", &[a, ("host", "globex.scim.example.com")]),
             (
                 "/tenants/acme/scim/v2/Users?count=1",
-                &[a, ("host", "globex.scim.example.com"), ("x-tenant-id", "globex")],
+                &[a, ("host", "gateway.scim.example.com"), ("x-tenant-id", "acme")],
             ),
         ] {
             let said = ask(shim.data, "GET", path, headers, "").await;
@@ -103,6 +103,11 @@ mod whose {
             ("/scim/v2/Users", &[a, ("host", "globex@acme.scim.example.com")], 400),
             ("/scim/v2/Users", &[a, ("x-tenant-id", "acme"), ("x-tenant-id", "globex")], 404),
             ("/scim/v2/Users", &[a, ("host", "initech.scim.example.com")], 404),
+            // Two things name two tenants.
+            ("/tenants/acme/scim/v2/Users", &[a, ("host", "globex.scim.example.com")], 404),
+            ("/tenants/acme/scim/v2/Users", &[a, ("x-tenant-id", "globex")], 404),
+            ("http://acme.scim.example.com/tenants/globex/scim/v2/Users", &[a], 404),
+            ("/scim/v2/Users", &[a, ("host", "acme.scim.example.com"), ("x-tenant-id", "globex")], 404),
             // Nothing names one.
             ("/scim/v2/Users", &[], 401),
             ("/scim/v2/Users", &[("authorization", "Bearer token-c")], 401),
@@ -167,6 +172,67 @@ mod whose {
         let said = ask(shim.data, "GET", "/acme/scim/v2/Users", &[], "").await;
         assert_eq!(said.status, 307);
         assert_eq!(app.only().target, "/t/acme/scim/Users");
+    }
+
+    #[tokio::test]
+    async fn a_redirect_does_not_leave_a_tenant_in_disguise() {
+        for disguise in [
+            "%2e%2e/%2e%2e/globex/scim",
+            "..%2f..%2fglobex/scim",
+            "..%5c..%5cglobex/scim",
+            "..;/..;/globex/scim",
+            "x%252e%252e/y",
+        ] {
+            let to = format!("/t/acme/scim/{disguise}/Users/7/");
+            let app = App::start(move |_| {
+                http::Response::builder().status(308).header("location", &to).body("{}".into()).unwrap()
+            })
+            .await;
+            let yaml = format!(
+                "upstream: {{ url: 'http://{}/t/{{tenant}}/scim' }}\nlisten: {{ base_path: /scim/v2 }}\n\
+                 normalize: {{ quirks: {{ redirect: fix }} }}\n\
+                 tenants: {{ resolve: [{{ path: '/{{tenant}}' }}], list: {{ acme: {{}}, globex: {{}} }} }}",
+                app.addr
+            );
+            let shim = Shim::start(read(&yaml).unwrap()).await;
+            assert_eq!(ask(shim.data, "DELETE", "/acme/scim/v2/Users/7", &[], "").await.status, 308, "{disguise}");
+            assert_eq!(app.only().target, "/t/acme/scim/Users/7");
+        }
+    }
+
+    #[tokio::test]
+    async fn connection_does_not_take_the_tenant_away() {
+        let (app, shim) = two().await;
+        let headers = [
+            ("authorization", "Bearer token-a"),
+            ("x-tenant-id", "acme"),
+            ("connection", "x-tenant-id, authorization"),
+        ];
+        assert_eq!(ask(shim.data, "GET", "/scim/v2/Users", &headers, "").await.status, 200);
+        let seen = app.only();
+        assert_eq!((seen.header("x-tenant-id"), seen.header("authorization")), ("acme", "Bearer of-acme"));
+    }
+
+    #[tokio::test]
+    async fn only_a_served_caller_settles_the_profile() {
+        let app = App::start(|seen| {
+            let status = if seen.header("authorization") == "Bearer good" { 200 } else { 401 };
+            http::Response::builder().status(status).body("{}".into()).unwrap()
+        })
+        .await;
+        let shim = Shim::before(app.addr).await;
+        let with = async |agent: &str, token: &str| {
+            ask(shim.data, "GET", "/scim/v2/Users/1", &[("user-agent", agent), ("authorization", token)], "")
+                .await
+                .status
+        };
+        assert_eq!(with("Okta SCIM Client 1.0.0", "Bearer bad").await, 401);
+        shim.counts("scimshim_requests_total", &[("idp", "okta"), ("code", "401")], 1.0).await;
+        assert_eq!(with("authentik@2024", "Bearer good").await, 200);
+        shim.counts("scimshim_idp_detected", &[("idp", "authentik")], 1.0).await;
+        assert_eq!(with("Okta SCIM Client 1.0.0", "Bearer good").await, 200);
+        shim.counts("scimshim_requests_total", &[("idp", "authentik"), ("code", "200")], 2.0).await;
+        assert_eq!(shim.metric("scimshim_idp_detected", &[("idp", "okta")]).await, 0.0);
     }
 
     #[tokio::test]

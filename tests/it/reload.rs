@@ -126,6 +126,43 @@ async fn a_secret_in_a_file_is_read_again() {
     eventually("the new secret is used", || async { asked().await == "Bearer two" }).await;
 }
 
+#[tokio::test]
+async fn metrics_show_the_tokens_that_are_in_force() {
+    let (app, folder) = (App::json("{}").await, Folder::new());
+    let test = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"; // of `test`
+    let other = "1".repeat(64);
+    let path = folder.write(
+        "config.yaml",
+        &yaml(
+            &app,
+            &format!(
+                "list: {{ acme: {{ tokens: [{{ sha256: '{other}', name: old, expires: 2020-01-01T00:00:00Z }}, \
+                 {{ sha256: '{test}', name: now }}] }} }}"
+            ),
+        ),
+    );
+    let shim = Shim::following(&path).await;
+    let headers = [("authorization", "Bearer test")];
+    assert_eq!(ask(shim.data, "GET", "/acme/scim/v2/Users", &headers, "").await.status, 200);
+    let (expiry, used) = ("scimshim_token_expiry_timestamp_seconds", "scimshim_token_last_used_timestamp_seconds");
+    assert_eq!(shim.metric(expiry, &[("token", "old")]).await, 1_577_836_800.0);
+    let last = shim.metric(used, &[("token", "now")]).await;
+    assert!(last > 1e9);
+    // `old` goes, `now` becomes another token, and the one that was `now` has another name.
+    folder.write(
+        "config.yaml",
+        &yaml(
+            &app,
+            &format!("list: {{ acme: {{ tokens: [{{ sha256: '{other}', name: now }}, {{ sha256: '{test}', name: next }}] }}, b: {{}} }}"),
+        ),
+    );
+    becomes(&shim, "b", 200).await;
+    assert_eq!(shim.metric(used, &[("token", "next")]).await, last);
+    assert_eq!(shim.metric(used, &[("token", "now")]).await, 0.0);
+    let page = ask(shim.admin, "GET", "/metrics", &[], "").await.text();
+    assert!(!page.contains("token=\"old\"") && !page.contains(&format!("{expiry}{{")), "{page}");
+}
+
 /// What the kubelet does with a ConfigMap.
 #[cfg(unix)]
 #[tokio::test]
