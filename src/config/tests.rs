@@ -492,7 +492,7 @@ fn what_would_widen_access_is_a_problem() {
         ),
         (
             "upstream: { url: \"http://a/s\" }\nlisten: { client_address: { trusted_proxies: [\"::ffff:0.0.0.0/96\"] } }",
-            "c.yaml:2:46: warning: listen.client_address.trusted_proxies[0]: ::ffff:0.0.0.0/96 is every address",
+            "c.yaml:2:47: warning: listen.client_address.trusted_proxies[0]: ::ffff:0.0.0.0/96 is every address",
         ),
     ] {
         let said = lines(&read(text, Purpose::Check, &Overrides::default()).1);

@@ -92,6 +92,7 @@ pub struct Gate {
 #[derive(Debug, Default)]
 struct Shared {
     in_flight: Arc<AtomicUsize>,
+    waiting: Arc<AtomicUsize>,
     /// Requests in a row from addresses that no caller from the internet has.
     private: AtomicU32,
 }
@@ -201,6 +202,14 @@ impl Gate {
         self.outside().judge(caller, &self.feeds, SystemTime::now(), false, &self.metrics)
     }
 
+    /// Room for one more request that waits for its turn: who waits takes nothing from those who need not.
+    ///
+    /// # Errors
+    /// As many wait as may be in flight.
+    pub fn waiting_room(&self) -> Result<Room, Refused> {
+        Room::take(&self.shared.waiting, self.limit).ok_or(Refused::Overload)
+    }
+
     /// Room for one more request.
     ///
     /// # Errors
@@ -230,7 +239,7 @@ impl Gate {
     }
 }
 
-/// One of the requests in flight.
+/// One of so many, such as the requests in flight, until it is dropped.
 #[derive(Debug)]
 pub struct Room(Arc<AtomicUsize>);
 

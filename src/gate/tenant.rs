@@ -7,16 +7,16 @@ use std::{
     collections::BTreeSet,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, SystemTime},
 };
 
 use http::{HeaderMap, HeaderValue, Uri, header};
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::time::Instant;
 
 use super::{
-    Caller, Refused,
+    Caller, Refused, Room,
     allow::{Allowlist, Verdict},
     rate::Limiter,
     token::{self, Presented, Token},
@@ -39,6 +39,7 @@ pub struct Tenant {
     /// Where the app is for it.
     pub place: Arc<Place>,
     pub(super) rules: Arc<Rules>,
+    pub(super) max_held: usize,
     pub(super) memory: Arc<Memory>,
 }
 
@@ -64,8 +65,8 @@ pub struct Memory {
     pub(super) seen: Mutex<BTreeSet<&'static str>>,
     pub(super) limiter: Limiter,
     pub(super) unlisted: Unlisted,
-    /// Room to wait for an app that is away.
-    pub(super) held: Semaphore,
+    /// Those that wait for an app that is away.
+    pub(super) held: Arc<AtomicUsize>,
     pub(super) made: Instant,
     /// When it last came, in seconds after that.
     pub(super) last: AtomicU64,
@@ -169,9 +170,9 @@ impl Tenant {
         &self.memory.limiter
     }
 
-    /// Room to wait for an app that is away.
-    pub fn held(&self) -> &Semaphore {
-        &self.memory.held
+    /// Room to wait for an app that is away, if there is any.
+    pub fn hold(&self) -> Option<Room> {
+        Room::take(&self.memory.held, self.max_held)
     }
 
     /// What goes to the app in place of the IdP's Authorization header. Only where the caller has shown a token of

@@ -10,7 +10,7 @@ use std::{
 };
 
 use lru::LruCache;
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     allow::Allowlist,
@@ -90,7 +90,7 @@ impl Tenants {
         let maker = Maker {
             place: if url.has_tenant() { None } else { Place::of(&url, DEFAULT).map(Arc::new) },
             url,
-            max_held: settings.upstream.max_held.min(Semaphore::MAX_PERMITS),
+            max_held: settings.upstream.max_held,
             max_labels: settings.max_labels,
             store: Arc::clone(store),
             metrics: Arc::clone(metrics),
@@ -302,12 +302,12 @@ impl Maker {
                 seen: Mutex::default(),
                 limiter: Limiter::new(&self.store, id, label, limits),
                 unlisted: <_>::default(),
-                held: Semaphore::new(self.max_held),
+                held: Arc::default(),
                 made: Instant::now(),
                 last: AtomicU64::new(0),
             })
         };
-        Tenant { id: Arc::clone(id), label: Arc::clone(label), place, rules, memory }
+        Tenant { id: Arc::clone(id), label: Arc::clone(label), place, rules, max_held: self.max_held, memory }
     }
 }
 

@@ -25,7 +25,7 @@ use super::{Metrics, files::Shortage};
 use crate::feed::Feeds;
 
 /// What the admin port tells about.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Admin {
     /// What `/metrics` prints.
     pub metrics: Arc<Metrics>,
@@ -35,8 +35,8 @@ pub struct Admin {
     pub feeds: Arc<Feeds>,
     /// When that time began.
     pub since: Instant,
-    /// The app, to be knocked at.
-    pub app: Uri,
+    /// The app that is in force, to be knocked at.
+    pub app: Arc<dyn Fn() -> Uri + Send + Sync>,
     /// Whether an app that does not answer makes `/readyz` fail.
     pub app_required: bool,
 }
@@ -147,10 +147,11 @@ impl Admin {
     }
 
     async fn knock(&self) -> bool {
-        let Some(host) = self.app.host() else { return false };
+        let app = (self.app)();
+        let Some(host) = app.host() else { return false };
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        let usual = if self.app.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
-        let port = self.app.port_u16().unwrap_or(usual);
+        let usual = if app.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+        let port = app.port_u16().unwrap_or(usual);
         matches!(time::timeout(KNOCK, TcpStream::connect((host, port))).await, Ok(Ok(_)))
     }
 }

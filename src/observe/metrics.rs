@@ -106,6 +106,12 @@ const ALLOWLIST_DECISIONS: Metric = metric(
     &["tenant", "decision"],
     "Addresses judged: listed; refused; would_refuse (mode observe); feed_not_ready (503); address_unknown; and, beside these, unlisted_valid_token: a caller with a valid token whose address is not listed.",
 );
+const CLIENT_CONNECTIONS: Metric = metric(
+    "scimshim_client_connections",
+    "gauge",
+    &[],
+    "Open connections to the data port, those before their PROXY header or TLS handshake included.",
+);
 const CONFIG_LAST_RELOAD: Metric = metric(
     "scimshim_config_last_reload_timestamp_seconds",
     "gauge",
@@ -210,6 +216,7 @@ const TOKEN_LAST_USED: Metric = metric(
 pub static TABLE: &[Metric] = &[
     ALLOWLIST_DECISIONS,
     BUILD_INFO,
+    CLIENT_CONNECTIONS,
     CLIENTS_LEFT,
     CONFIG_LAST_RELOAD,
     CONFIG_RELOAD_SUCCESS,
@@ -298,6 +305,8 @@ pub struct Metrics {
     pub idp_suggested: IntGaugeVec,
     /// Addresses judged.
     pub allowlist_decisions: IntCounterVec,
+    /// Connections of clients.
+    pub client_connections: IntGauge,
     /// When the settings in force were read, Unix time.
     pub config_last_reload: IntGauge,
     /// 1 if the last reading of the configuration succeeded.
@@ -363,6 +372,7 @@ impl Metrics {
             idp_detected: gauges(&registry, &IDP_DETECTED)?,
             idp_suggested: gauges(&registry, &IDP_SUGGESTED)?,
             allowlist_decisions: counters(&registry, &ALLOWLIST_DECISIONS)?,
+            client_connections: gauges(&registry, &CLIENT_CONNECTIONS)?.with_label_values(&[] as &[&str]),
             config_last_reload: gauges(&registry, &CONFIG_LAST_RELOAD)?.with_label_values(&[] as &[&str]),
             config_reload_success: gauges(&registry, &CONFIG_RELOAD_SUCCESS)?.with_label_values(&[] as &[&str]),
             connections_refused: counters(&registry, &CONNECTIONS_REFUSED)?,
@@ -430,6 +440,24 @@ impl Metrics {
         for reason in reasons {
             self.refusals.with_label_values(&[NO_TENANT, reason]);
         }
+    }
+}
+
+/// One of what a gauge counts, until it is dropped.
+#[derive(Debug)]
+pub struct Counted(IntGauge);
+
+impl Counted {
+    /// One more.
+    pub fn new(gauge: IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

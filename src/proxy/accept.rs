@@ -36,7 +36,7 @@ use super::{
     wire::{Open, Traffic, Wire},
 };
 use crate::{
-    observe::files::Shortage,
+    observe::{files::Shortage, metrics::Counted},
     tls::{Live, Stream},
 };
 
@@ -60,6 +60,9 @@ const GRACE: Duration = Duration::from_secs(3);
 
 /// The grace is over earlier where there is no connection and none has come for so long.
 const QUIET: Duration = Duration::from_millis(300);
+
+/// Between two lines of the log about the same crowd.
+const TELL: Duration = Duration::from_secs(60);
 
 /// What was cut off gets this long to say so.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -128,50 +131,60 @@ pub(crate) async fn serve(
     tls: Option<Live<ServerConfig>>,
     shutdown: impl Future<Output = ()>,
 ) {
-    let limits = proxy.running.load().settings.listen.limits.clone();
+    let (connections, header) = {
+        let limits = &proxy.running.load().settings.listen.limits;
+        (limits.connections, limits.header)
+    };
     for reason in REASONS {
         proxy.metrics.connections_refused.with_label_values(&[reason]);
     }
     let mut shutdown = pin!(shutdown);
     let mut door = Door {
-        slots: Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS))),
+        slots: Arc::new(Semaphore::new(connections.clamp(1, Semaphore::MAX_PERMITS))),
         open: TaskTracker::new(),
+        guest: None,
         shortage: Shortage::default(),
-        hall: Arc::new(Hall { builder: builder(limits.header), proxy, tls }),
+        told: None,
+        hall: Arc::new(Hall { builder: builder(header), proxy, tls }),
     };
     loop {
         select! {
             biased;
             () = &mut shutdown => break,
-            (slot, stream, peer) = next(&listener, &door.slots, &mut door.shortage) => {
+            (slot, stream, peer) = door.next(&listener) => {
                 door.take(Some(slot), stream, peer);
             }
         }
     }
     let began = Instant::now();
+    let drain = door.hall.proxy.running.load().settings.listen.limits.drain;
     let life = Arc::clone(&door.hall.proxy.life);
     life.enter(Phase::Leaving);
     tracing::info!(open = door.open.len(), "draining");
-    let mut grace = pin!(time::sleep(GRACE.min(limits.drain / 2)));
+    let open = door.open.clone();
+    let mut grace = pin!(time::sleep(GRACE.min(drain / 2)));
     loop {
         let quiet = async {
             time::sleep(QUIET).await;
-            while !door.open.is_empty() {
+            while !open.is_empty() {
                 time::sleep(QUIET / 10).await;
             }
         };
         select! {
             () = &mut grace => break,
             () = quiet => break,
-            (slot, stream, peer) = next(&listener, &door.slots, &mut door.shortage) => {
+            (slot, stream, peer) = door.next(&listener) => {
                 door.take(Some(slot), stream, peer);
             }
         }
     }
+    if let Some((stream, peer)) = door.guest.take() {
+        door.take(None, stream, peer);
+    }
     door.take_queued(listener);
     life.enter(Phase::Ending);
     door.open.close();
-    if time::timeout_at(began + limits.drain, door.open.wait()).await.is_err() {
+    if time::timeout_at(began + drain, door.open.wait()).await.is_err() {
         life.enter(Phase::Over);
         tracing::warn!(open = door.open.len(), "requests were still in flight when the drain time ended");
         let _ = time::timeout(FAREWELL, door.open.wait()).await;
@@ -183,14 +196,57 @@ struct Door {
     hall: Arc<Hall>,
     slots: Arc<Semaphore>,
     open: TaskTracker,
+    /// Accepted, and waiting for a slot. Kept here, so that whoever stops waiting for it does not lose it.
+    guest: Option<(TcpStream, SocketAddr)>,
     shortage: Shortage,
+    /// When it was last said that there is no slot.
+    told: Option<Instant>,
 }
 
 impl Door {
+    /// The next connection and its slot. At the limit one more is accepted, so that it is known that somebody waits; the
+    /// others wait in the kernel. While one does, idle connections are closed.
+    async fn next(&mut self, listener: &TcpListener) -> (OwnedSemaphorePermit, TcpStream, SocketAddr) {
+        while self.guest.is_none() {
+            match listener.accept().await {
+                Ok(guest) => self.guest = Some(guest),
+                Err(error) => refused_by_system(&error, &mut self.shortage).await,
+            }
+        }
+        let slot = match Arc::clone(&self.slots).try_acquire_owned() {
+            Ok(slot) => slot,
+            Err(_) => self.room().await,
+        };
+        match self.guest.take() {
+            Some((stream, peer)) => (slot, stream, peer),
+            // It was there before the slot was, and nobody else takes it.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// A slot, when there is one again.
+    async fn room(&mut self) -> OwnedSemaphorePermit {
+        if self.told.is_none_or(|told| told.elapsed() >= TELL) {
+            self.told = Some(Instant::now());
+            tracing::warn!(
+                open = self.open.len(),
+                "as many connections are open as `listen.limits.connections` allows; those on which nothing happens are \
+                 closed"
+            );
+        }
+        let _crowd = self.hall.proxy.life.crowd();
+        match Arc::clone(&self.slots).acquire_owned().await {
+            Ok(slot) => slot,
+            // Nobody closes it.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
     /// Gives a connection to a task of its own, which holds the slot to the end.
     fn take(&self, slot: Option<OwnedSemaphorePermit>, stream: TcpStream, peer: SocketAddr) {
         let hall = Arc::clone(&self.hall);
         let _ = stream.set_nodelay(true);
+        let open = Counted::new(hall.proxy.metrics.client_connections.clone());
         self.open.spawn(async move {
             let established = select! {
                 biased;
@@ -200,7 +256,7 @@ impl Door {
             if let Some((stream, connection)) = established {
                 hall.converse(stream, connection).await;
             }
-            drop(slot);
+            drop((open, slot));
         });
     }
 
@@ -284,7 +340,7 @@ impl Hall {
             async { Ok::<_, Infallible>(exchange.await) }
         });
         let life = &proxy.life;
-        let mut phases = life.follow();
+        let (mut phases, mut crowd) = (life.follow(), life.follow_crowd());
         if life.phase() == Phase::Over {
             return;
         }
@@ -292,13 +348,14 @@ impl Hall {
         let mut told = false;
         let mut run = poll_fn(|cx| {
             let mut poll = http.as_mut().poll(cx);
-            if poll.is_pending() && !told && traffic.is_http2() && life.phase() >= Phase::Leaving {
+            let unwanted = life.phase() >= Phase::Leaving || (life.is_crowded() && !traffic.is_busy());
+            if poll.is_pending() && !told && traffic.is_http2() && unwanted {
                 told = true;
                 http.as_mut().graceful_shutdown();
                 poll = http.as_mut().poll(cx);
             }
             // hyper does not read again by itself when an answer is done, and the end is seen by reading.
-            if poll.is_pending() && !traffic.is_busy() && life.phase() >= Phase::Ending {
+            if poll.is_pending() && !traffic.is_busy() && (life.phase() >= Phase::Ending || life.is_crowded()) {
                 poll = http.as_mut().poll(cx);
             }
             poll
@@ -321,6 +378,8 @@ impl Hall {
                         break;
                     }
                 }
+                // Only a reason to look again.
+                _ = crowd.changed() => {}
             }
         }
     }
@@ -361,22 +420,6 @@ fn builder(head: usize) -> auto::Builder<TokioExecutor> {
         .max_header_list_size(u32::try_from(head.saturating_mul(HTTP2_SLACK)).unwrap_or(u32::MAX))
         .max_concurrent_streams(STREAMS);
     builder
-}
-
-/// The next connection. At the limit new ones wait in the kernel until an old one ends; idle ones do.
-async fn next(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-    shortage: &mut Shortage,
-) -> (OwnedSemaphorePermit, TcpStream, SocketAddr) {
-    // Nobody closes it.
-    let Ok(slot) = Arc::clone(slots).acquire_owned().await else { return std::future::pending().await };
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => return (slot, stream, peer),
-            Err(error) => refused_by_system(&error, shortage).await,
-        }
-    }
 }
 
 /// An error is of one connection, or of a process that is out of files and has to wait.

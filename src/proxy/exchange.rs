@@ -20,7 +20,10 @@ use crate::{
         Room, Tenant,
         rate::{Standing, Turn},
     },
-    observe::{Metrics, metrics::NO_TENANT},
+    observe::{
+        Metrics,
+        metrics::{Counted, NO_TENANT},
+    },
     quirk::{Direction, Findings, Id, Idp, Plan},
 };
 
@@ -189,11 +192,9 @@ impl Exchange {
     }
 
     /// The request waits for an app that refuses connections, as long as the answer lives.
-    pub(crate) fn held(&mut self) -> Held {
+    pub(crate) fn held(&mut self) -> Counted {
         self.held = true;
-        let gauge = self.metrics.held.with_label_values(&[self.tenant()]);
-        gauge.inc();
-        Held(gauge)
+        Counted::new(self.metrics.held.with_label_values(&[self.tenant()]))
     }
 
     /// A read is sent again.
@@ -374,16 +375,6 @@ impl Drop for Exchange {
         let took = self.started.elapsed();
         self.count(took);
         self.log(took);
-    }
-}
-
-/// A request among those that wait; dropping it says that the wait is over.
-#[derive(Debug)]
-pub(crate) struct Held(prometheus::IntGauge);
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.0.dec();
     }
 }
 

@@ -16,27 +16,55 @@ pub(crate) enum Phase {
     Over,
 }
 
-/// The phase, shared.
+/// The phase, and whether somebody stands at the door for whom there is no room; shared.
 #[derive(Debug)]
-pub(crate) struct Life(watch::Sender<Phase>);
+pub(crate) struct Life {
+    phase: watch::Sender<Phase>,
+    crowded: watch::Sender<bool>,
+}
 
 impl Life {
     pub(crate) fn phase(&self) -> Phase {
-        *self.0.borrow()
+        *self.phase.borrow()
     }
 
     pub(crate) fn enter(&self, phase: Phase) {
-        self.0.send_replace(phase);
+        self.phase.send_replace(phase);
+    }
+
+    pub(crate) fn is_crowded(&self) -> bool {
+        *self.crowded.borrow()
+    }
+
+    /// Somebody has to wait at the door, until this is dropped.
+    pub(crate) fn crowd(&self) -> Crowd<'_> {
+        self.crowded.send_replace(true);
+        Crowd(self)
+    }
+
+    /// Tells when it gets crowded and when it is over.
+    pub(crate) fn follow_crowd(&self) -> watch::Receiver<bool> {
+        self.crowded.subscribe()
     }
 
     /// Tells of each phase after the one of now.
     pub(crate) fn follow(&self) -> watch::Receiver<Phase> {
-        self.0.subscribe()
+        self.phase.subscribe()
+    }
+}
+
+/// That it is crowded.
+#[derive(Debug)]
+pub(crate) struct Crowd<'a>(&'a Life);
+
+impl Drop for Crowd<'_> {
+    fn drop(&mut self) {
+        self.0.crowded.send_replace(false);
     }
 }
 
 impl Default for Life {
     fn default() -> Self {
-        Self(watch::Sender::new(Phase::Serving))
+        Self { phase: watch::Sender::new(Phase::Serving), crowded: watch::Sender::new(false) }
     }
 }

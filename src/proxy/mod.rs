@@ -49,11 +49,11 @@ use self::{
     wire::Open,
 };
 pub use self::{
-    reload::Origin,
+    reload::{Hangups, Origin},
     serve::{Shim, bind, serve_blocking},
 };
 use crate::{
-    config::settings::{Listen, RetryAfter},
+    config::settings::Listen,
     feed::Feeds,
     gate::{
         self, Caller, Tenant,
@@ -142,10 +142,9 @@ impl Running {
             by_proxy: caller.by_proxy,
         })?;
         exchange.of(&tenant);
-        exchange.takes(self.gate.room()?);
         self.gate.admit(&tenant, &caller, &parts.headers)?;
-        let class = rate::class(&parts.method, target);
-        let turn = turn(&tenant, class, deadline, self.settings.retry_after, exchange).await?;
+        let turn = self.turn(&tenant, rate::class(&parts.method, target), deadline, exchange).await?;
+        exchange.takes(self.gate.room()?);
         let (plan, told) = tenant.plan_for(&parts.headers);
         exchange.admitted(&plan, told, Some(turn));
 
@@ -176,6 +175,35 @@ impl Running {
         let upstream_url = tenant.place.url.clone();
         let question = Question { plan, tenant, method, target, base_url, upstream_url };
         repair::answer(question, answer, deadline, exchange).await
+    }
+
+    /// Waits for the tenant's rate and concurrency to let one more request of `class` in.
+    async fn turn(
+        &self,
+        tenant: &Tenant,
+        class: Class,
+        deadline: Instant,
+        exchange: &mut Exchange,
+    ) -> Result<Turn, Refusal> {
+        let turn = match tenant.limiter().try_enter(class) {
+            Some(turn) => Ok(turn),
+            None => {
+                let _waiting = self.gate.waiting_room()?;
+                let began = Instant::now();
+                let turn = tenant.limiter().enter(class, deadline.into()).await;
+                exchange.waited_for_turn(began.elapsed());
+                turn
+            }
+        };
+        exchange.stands(match &turn {
+            Ok(turn) => turn.standing(),
+            Err(refused) => {
+                // Two fields of one answer must not name two moments.
+                let again = Duration::from_secs(self.settings.retry_after.seconds(refused.wait()));
+                refused.standing().map(|standing| standing.again_after(again))
+            }
+        });
+        Ok(turn.map_err(gate::Refused::from)?)
     }
 
     /// The way of what is not SCIM: by the address alone, and untouched.
@@ -218,31 +246,6 @@ impl Running {
             }
             (None, Some(host)) => format!("{scheme}://{host}{prefix}{base_path}"),
             (None, None) => format!("{scheme}://{address}{prefix}{base_path}"),
-        }
-    }
-}
-
-/// Waits for the tenant's rate and concurrency to let one more request of `class` in.
-async fn turn(
-    tenant: &Tenant,
-    class: Class,
-    deadline: Instant,
-    retry_after: RetryAfter,
-    exchange: &mut Exchange,
-) -> Result<Turn, Refusal> {
-    let began = Instant::now();
-    let turn = tenant.limiter().enter(class, deadline.into()).await;
-    exchange.waited_for_turn(began.elapsed());
-    match turn {
-        Ok(turn) => {
-            exchange.stands(turn.standing());
-            Ok(turn)
-        }
-        Err(refused) => {
-            // Two fields of one answer must not name two moments.
-            let again = Duration::from_secs(retry_after.seconds(refused.wait()));
-            exchange.stands(refused.standing().map(|standing| standing.no_sooner(again)));
-            Err(gate::Refused::from(refused).into())
         }
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! All or nothing. What cannot be used is said problem by problem, a gauge falls to 0, and what runs stays.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use tokio::task;
+use tokio::{task, time::sleep};
 
 use super::{Proxy, running::Running};
 use crate::{
-    config::{self, Loaded, Overrides, Problem, Severity, World, settings::Store},
+    config::{self, Loaded, Overrides, Problem, Settings, Severity, World, settings::Store},
     observe::files,
     watch::{self, Seen},
 };
@@ -22,40 +22,69 @@ pub struct Origin {
     pub overrides: Overrides,
 }
 
-/// Reads the settings again whenever there is a reason, until it is dropped.
-pub(crate) async fn follow(proxy: Arc<Proxy>, origin: Origin) {
-    let mut asked = Asked::new();
+/// Between tries while what was read cannot be used: what it lacks may come without a change of what is watched, such as
+/// the Secret of a ConfigMap that was faster.
+const AGAIN: Duration = Duration::from_secs(30);
+
+/// Reads the settings again whenever there is a reason, until it is dropped. Without an origin there is nothing to read.
+pub(crate) async fn follow(proxy: Arc<Proxy>, origin: Option<Origin>, mut hangups: Hangups) {
+    let Some(origin) = origin else {
+        loop {
+            hangups.next().await;
+            tracing::info!("SIGHUP: there is no configuration file to read again");
+        }
+    };
     let mut seen = proxy.running.load().settings.files.clone();
+    let mut failed = None;
     loop {
         let mut changes = watch::since(seen.clone());
         tokio::select! {
             () = changes.changed() => {}
-            () = asked.next() => tracing::info!("SIGHUP: reading the configuration again"),
+            () = hangups.next() => {
+                tracing::info!("SIGHUP: reading the configuration again");
+                failed = None;
+            }
+            () = sleep(AGAIN), if failed.is_some() => {}
         }
         // As they are before the reading: what changes during it is a reason to read again.
         seen = seen.iter().map(Seen::again).collect();
         match once(&proxy, &origin).await {
-            Ok(()) => {
+            Ok(warnings) => {
+                tell(&warnings);
                 tracing::info!("configuration read again and in force");
                 seen.clone_from(&proxy.running.load().settings.files);
+                failed = None;
             }
-            Err(error) => {
+            Err(unusable) => {
                 proxy.metrics.config_reload_success.set(0);
-                tracing::error!("{error:#}; what ran before stays in force");
+                // Said once, however often it is tried.
+                if failed.as_ref() != Some(&unusable) {
+                    tell(&unusable.problems);
+                    tracing::error!("{}; what ran before stays in force", unusable.why);
+                }
+                failed = Some(unusable);
             }
         }
     }
 }
 
+/// Why a configuration did not come into force.
+#[derive(Debug, PartialEq, Eq)]
+struct Unusable {
+    problems: Vec<Problem>,
+    why: String,
+}
+
 /// Reads once, and puts what was read in force.
-async fn once(proxy: &Arc<Proxy>, origin: &Origin) -> anyhow::Result<()> {
+async fn once(proxy: &Arc<Proxy>, origin: &Origin) -> Result<Vec<Problem>, Unusable> {
     let origin = origin.clone();
-    let read = task::spawn_blocking(move || config::load(&origin.path, &origin.overrides, &World::real())).await?;
-    let loaded = read.map_err(|problems| {
-        tell(&problems);
-        anyhow::anyhow!("the configuration cannot be used")
-    })?;
-    proxy.apply(loaded)
+    let read = task::spawn_blocking(move || config::load(&origin.path, &origin.overrides, &World::real())).await;
+    let unusable = |problems, why| Unusable { problems, why };
+    let Loaded { settings, warnings } = read
+        .map_err(|error| unusable(Vec::new(), error.to_string()))?
+        .map_err(|problems| unusable(problems, "the configuration cannot be used".to_owned()))?;
+    proxy.apply(settings).map_err(|error| unusable(Vec::new(), format!("{error:#}")))?;
+    Ok(warnings)
 }
 
 fn tell(problems: &[Problem]) {
@@ -72,9 +101,7 @@ impl Proxy {
     ///
     /// # Errors
     /// Something that they need cannot be made.
-    pub(crate) fn apply(&self, loaded: Loaded) -> anyhow::Result<()> {
-        let Loaded { mut settings, warnings } = loaded;
-        tell(&warnings);
+    pub(crate) fn apply(&self, mut settings: Settings) -> anyhow::Result<()> {
         let before = self.running.load_full();
         let limits = &mut settings.listen.limits;
         if let Some(files) = files::raise_limit() {
@@ -83,13 +110,15 @@ impl Proxy {
         for key in before.keep(&mut settings) {
             tracing::warn!(key, "this changes only with a restart; the old value stays in force");
         }
+        // What can fail comes first, and the store changes nothing where it fails.
+        let app = Running::app(&settings, &self.metrics, Some(&before))?;
         match &settings.store {
             Store::Local => self.store.use_local(),
             Store::Redis { url, key_prefix } => self.store.use_redis(url.expose(), key_prefix)?,
         }
         self.feeds.reconfigure(settings.feeds.specs.clone());
-        let running = Running::new(settings, &self.feeds, &self.store, &self.metrics, Some(&before))?;
-        let running = Arc::new(running);
+        Running::zeros(&settings, &self.metrics);
+        let running = Arc::new(Running::new(settings, app, &self.feeds, &self.store, &self.metrics, Some(&before)));
         self.running.store(Arc::clone(&running));
         running.gate.takes_over(Some(&before.gate));
         self.metrics.reloaded();
@@ -97,13 +126,15 @@ impl Proxy {
     }
 }
 
-/// SIGHUP, where there is one.
+/// SIGHUP, where there is one. It is heard from the moment this is made; without it the system ends the process.
 #[cfg(unix)]
-struct Asked(Option<tokio::signal::unix::Signal>);
+#[derive(Debug, Default)]
+pub struct Hangups(Option<tokio::signal::unix::Signal>);
 
 #[cfg(unix)]
-impl Asked {
-    fn new() -> Self {
+impl Hangups {
+    /// Hears it from now on. It must be called inside a tokio runtime.
+    pub fn hear() -> Self {
         let signal = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
         Self(signal.inspect_err(|error| tracing::warn!(%error, "SIGHUP is not heard")).ok())
     }
@@ -119,11 +150,13 @@ impl Asked {
 }
 
 #[cfg(not(unix))]
-struct Asked;
+#[derive(Debug, Default)]
+pub struct Hangups;
 
 #[cfg(not(unix))]
-impl Asked {
-    fn new() -> Self {
+impl Hangups {
+    /// There is none.
+    pub fn hear() -> Self {
         Self
     }
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use super::{
+    refusal::REASONS,
     route::Guarded,
     upstream::{App, Connector},
 };
 use crate::{
     config::{Settings, settings::Listen},
     feed::Feeds,
-    gate::{Gate, rate},
+    gate::{Gate, rate, tenants::DEFAULT},
     observe::Metrics,
 };
 
@@ -27,27 +28,37 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Everything that `settings` need. What `before` counts, remembers and holds open goes on.
+    /// Zeros for what `settings` make known. Of the listed tenants so many have them from the beginning as unlisted ones
+    /// may have labels; the series of the others come with their first event.
+    pub(crate) fn zeros(settings: &Settings, metrics: &Metrics) {
+        let listed = settings.tenants.list.keys().map(|id| &**id).filter(|id| *id != DEFAULT);
+        metrics.zeros(listed.take(settings.max_labels).chain([DEFAULT]), &REASONS);
+    }
+
+    /// The app of `settings`; that of `before`, if nothing about it is different.
     ///
     /// # Errors
     /// The files of `upstream.tls` cannot be used.
+    pub(crate) fn app(settings: &Settings, metrics: &Arc<Metrics>, before: Option<&Self>) -> anyhow::Result<Arc<App>> {
+        if let Some(before) = before.filter(|before| before.settings.upstream == settings.upstream) {
+            return Ok(Arc::clone(&before.app));
+        }
+        let connector = Connector::new(&settings.upstream, metrics).context("upstream.tls")?;
+        Ok(Arc::new(App::new(&settings.upstream, connector)))
+    }
+
+    /// Everything that `settings` need. What `before` counts, remembers and holds open goes on.
     pub(crate) fn new(
         settings: Settings,
+        app: Arc<App>,
         feeds: &Arc<Feeds>,
         store: &Arc<rate::Store>,
         metrics: &Arc<Metrics>,
         before: Option<&Self>,
-    ) -> anyhow::Result<Self> {
-        let app = match before.filter(|before| before.settings.upstream == settings.upstream) {
-            Some(before) => Arc::clone(&before.app),
-            None => {
-                let connector = Connector::new(&settings.upstream, metrics).context("upstream.tls")?;
-                Arc::new(App::new(&settings.upstream, connector))
-            }
-        };
+    ) -> Self {
         let gate = Gate::new(&settings, feeds, store, metrics, before.map(|before| &before.gate));
         let guarded = Guarded::new(&settings.listen, &settings.tenants.resolve, settings.upstream.url.path());
-        Ok(Self { settings, gate, guarded, app })
+        Self { settings, gate, guarded, app }
     }
 
     /// Keeps in `settings` what cannot change while this runs; the keys that wanted to.

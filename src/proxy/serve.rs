@@ -19,8 +19,7 @@ use super::{
     Proxy, accept,
     headers::Ids,
     life::Life,
-    refusal::REASONS,
-    reload::{self, Origin},
+    reload::{self, Hangups, Origin},
     running::Running,
 };
 use crate::{
@@ -29,7 +28,7 @@ use crate::{
         settings::{self, Readiness},
     },
     feed::Feeds,
-    gate::{rate::Store, tenants::DEFAULT},
+    gate::rate::Store,
     observe::{Metrics, admin, files, log},
     tls::Live,
 };
@@ -42,6 +41,7 @@ pub struct Shim {
     tls: Option<Live<ServerConfig>>,
     admin: TcpListener,
     origin: Option<Origin>,
+    hangups: Hangups,
 }
 
 /// Binds both ports, so that a port in use is an error before anything else happens.
@@ -54,8 +54,7 @@ pub async fn bind(mut settings: Settings) -> anyhow::Result<Shim> {
     settings.listen.address = data.local_addr()?;
     settings.admin.address = admin.local_addr()?;
     let metrics = Arc::new(Metrics::new()?);
-    let listed = settings.tenants.list.keys().map(|id| &**id).filter(|id| *id != DEFAULT).take(settings.max_labels);
-    metrics.zeros(listed.chain([DEFAULT]), &REASONS);
+    Running::zeros(&settings, &metrics);
     let tls = match settings.listen.tls.clone() {
         None => None,
         Some(tls) => {
@@ -68,13 +67,14 @@ pub async fn bind(mut settings: Settings) -> anyhow::Result<Shim> {
         settings::Store::Local => Store::local(Arc::clone(&metrics)),
         settings::Store::Redis { url, key_prefix } => Store::redis(url.expose(), key_prefix, Arc::clone(&metrics))?,
     });
-    let running = Running::new(settings, &feeds, &store, &metrics, None)?;
+    let app = Running::app(&settings, &metrics, None)?;
+    let running = Running::new(settings, app, &feeds, &store, &metrics, None);
     running.gate.takes_over(None);
     let running = ArcSwap::from_pointee(running);
     metrics.reloaded();
     let (ids, life) = (Ids::default(), Arc::<Life>::default());
     let proxy = Arc::new(Proxy { running, feeds, store, metrics, ids, life });
-    Ok(Shim { proxy, data, tls, admin, origin: None })
+    Ok(Shim { proxy, data, tls, admin, origin: None, hangups: Hangups::default() })
 }
 
 impl Shim {
@@ -93,10 +93,16 @@ impl Shim {
         Arc::clone(&self.proxy.metrics)
     }
 
-    /// Reads the configuration again when its files change and on SIGHUP, while it runs.
+    /// Reads the configuration again when its files change, while it runs.
     #[must_use]
     pub fn following(self, origin: Origin) -> Self {
         Self { origin: Some(origin), ..self }
+    }
+
+    /// Reads it again on SIGHUP too.
+    #[must_use]
+    pub fn hearing(self, hangups: Hangups) -> Self {
+        Self { hangups, ..self }
     }
 
     /// Serves until `shutdown`; then says that it is not ready, accepts for a short while what still comes, and returns
@@ -105,19 +111,21 @@ impl Shim {
     /// # Errors
     /// None today; what cannot be served any more would be one.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { proxy, data, tls, admin, origin } = self;
+        let Self { proxy, data, tls, admin, origin, hangups } = self;
         let running = proxy.running.load_full();
         announce(&running.settings);
         proxy.feeds.run();
-        let _reloads =
-            origin.map(|origin| AbortOnDropHandle::new(task::spawn(reload::follow(Arc::clone(&proxy), origin))));
+        let _reloads = AbortOnDropHandle::new(task::spawn(reload::follow(Arc::clone(&proxy), origin, hangups)));
         let (drain, draining) = watch::channel(false);
         let operators = admin::Admin {
             metrics: Arc::clone(&proxy.metrics),
             draining,
             feeds: Arc::clone(&proxy.feeds),
             since: Instant::now(),
-            app: running.gate.anywhere().clone(),
+            app: {
+                let proxy = Arc::clone(&proxy);
+                Arc::new(move || proxy.running.load().gate.anywhere().clone())
+            },
             app_required: running.settings.admin.readiness == Readiness::App,
         };
         drop(running);
@@ -152,7 +160,8 @@ pub fn serve_blocking(mut settings: Settings, origin: Option<Origin>) -> anyhow:
     let runtime = builder.max_blocking_threads(BLOCKING).enable_all().build().context("no async runtime")?;
     let outcome = runtime.block_on(async {
         let mut stop = signals()?;
-        let shim = bind(settings).await?;
+        let hangups = Hangups::hear();
+        let shim = bind(settings).await?.hearing(hangups);
         let shim = match origin {
             Some(origin) => shim.following(origin),
             None => shim,

@@ -164,12 +164,15 @@ impl App {
             }
             if let Some(refusal) = unsent(&failure).filter(|_| outgoing.payload.is_untouched()) {
                 if waiting.is_none() {
-                    let Ok(slot) = outgoing.tenant.held().try_acquire() else { return Err(refusal) };
+                    let Some(slot) = outgoing.tenant.hold() else { return Err(refusal) };
                     waiting = Some((slot, exchange.held()));
                 }
-                if Instant::now() + pause >= until {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
                     return Err(refusal);
                 }
+                // The last try is at the end of the hold, not a pause before it.
+                pause = pause.min(left);
             } else if is_read(&outgoing.method) && retries > 0 && outgoing.payload.is_untouched() {
                 retries -= 1;
                 exchange.retried();

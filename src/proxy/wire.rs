@@ -36,6 +36,10 @@ const LINGER_BYTES: usize = 4 << 20;
 /// that is under way, or that the system has and this process has not seen, arrives in that time.
 const LAST_CALL: Duration = Duration::from_millis(200);
 
+/// How long a connection may be idle while others wait for a slot. An IdP that works through a list sends the next request
+/// in milliseconds; one that has lost its connection makes another.
+const CROWDED: Duration = Duration::from_millis(500);
+
 /// What happens on a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
@@ -113,6 +117,8 @@ pub(crate) struct Wire {
     closing: Closing,
     /// The end of the drain has been seen.
     last_call: bool,
+    /// Somebody waits for a slot.
+    crowded: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,6 +171,7 @@ impl Wire {
             last_words: Bytes::new(),
             closing: Closing::No,
             last_call: false,
+            crowded: false,
         }
     }
 
@@ -179,6 +186,7 @@ impl Wire {
             // An HTTP/2 connection is told, and ends by itself.
             State::Fresh | State::Idle if self.last_call && self.version != Version::Http2 => LAST_CALL,
             State::Fresh | State::Head => limits.header_timeout,
+            State::Idle if self.crowded => limits.idle_timeout.min(CROWDED),
             State::Busy | State::Idle => limits.idle_timeout,
         };
         self.state = state;
@@ -196,6 +204,13 @@ impl Wire {
             self.enter(State::Idle);
         }
         self.ever = ever;
+        let crowded = self.proxy.life.is_crowded();
+        if self.crowded != crowded {
+            self.crowded = crowded;
+            if self.state == State::Idle {
+                self.enter(State::Idle);
+            }
+        }
         if !self.last_call && self.proxy.life.phase() >= Phase::Ending {
             self.last_call = true;
             if self.state == State::Fresh || self.state == State::Idle {

@@ -353,6 +353,28 @@ mod size {
 mod pace {
     use super::*;
 
+    #[tokio::test]
+    async fn idle_clients_keep_nobody_out() {
+        let app = App::json("{}").await;
+        let mut settings = settings(app.addr);
+        settings.listen.limits.connections = 2;
+        settings.listen.limits.idle_timeout = Duration::from_secs(300);
+        let shim = Shim::start(settings).await;
+        let mut idle = Vec::new();
+        for _ in 0..2 {
+            let mut client = Client::connect(shim.data).await;
+            client.request("GET", "/none", &[], b"").await;
+            assert_eq!(client.answer().await.status, 404);
+            idle.push(client);
+        }
+        shim.counts("scimshim_client_connections", &[], 2.0).await;
+        // Each answer of the test's client comes within 30 s, or it fails.
+        for _ in 0..3 {
+            assert_eq!(shim.get(USERS).await.status, 200);
+        }
+        assert!(idle.remove(0).closed().await.is_empty());
+    }
+
     async fn hasty() -> (App, Shim) {
         let app = App::json("{}").await;
         let mut settings = settings(app.addr);

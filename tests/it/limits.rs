@@ -128,6 +128,28 @@ async fn one_tenants_flood_does_not_delay_another() {
 }
 
 #[tokio::test]
+async fn those_who_wait_take_no_room_from_those_who_need_not() {
+    let app = App::json("{}").await;
+    let mut settings =
+        configured(app.addr, &limited("writes: { per_second: 0.1, burst: 1 }, wait: 15s, max_waiting: 100"));
+    settings.listen.limits.in_flight = 2;
+    let shim = Arc::new(Shim::start(settings).await);
+    // The first has its turn, the second waits ten seconds for it, and the others are told at once that they cannot.
+    let flood: Vec<_> = (0..10)
+        .map(|_| {
+            let shim = Arc::clone(&shim);
+            tokio::spawn(async move { write(&shim, "flood").await.status })
+        })
+        .collect();
+    shim.counts("scimshim_rate_limit_waiting", &[("tenant", "flood")], 1.0).await;
+    for _ in 0..5 {
+        assert_eq!(ask(shim.data, "GET", "/calm/scim/v2/Users/1", &[], "").await.status, 200);
+    }
+    shim.counts("scimshim_refusals_total", &[("tenant", "calm")], 0.0).await;
+    flood.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
 async fn who_leaves_while_waiting_makes_room() {
     let app = App::json("{}").await;
     let limits = format!("writes: {{ {NEVER}, burst: 1 }}, wait: 20s, max_waiting: 1000");

@@ -106,6 +106,35 @@ async fn buckets_and_requests_in_flight_survive() {
     shim.counts("scimshim_in_flight", &[], 0.0).await;
 }
 
+#[cfg(unix)]
+#[test]
+fn a_hangup_without_a_file_ends_nothing() {
+    use std::{net::TcpStream, process::Command, thread::sleep, time::Duration};
+    let [data, admin] = [(); 2].map(|()| crate::corpus::wire::free_port());
+    let mut shim = Command::new(env!("CARGO_BIN_EXE_scimshim"))
+        .args(["serve", "--upstream", "http://127.0.0.1:1/scim/v2"])
+        .args(["--listen", &format!("127.0.0.1:{data}"), "--admin", &format!("127.0.0.1:{admin}")])
+        .stderr(process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let listens = || {
+        (0..500).any(|_| {
+            TcpStream::connect(("127.0.0.1", data)).is_ok() || {
+                sleep(Duration::from_millis(20));
+                false
+            }
+        })
+    };
+    let started = listens();
+    let hung_up =
+        Command::new("kill").args(["-HUP", &shim.id().to_string()]).status().is_ok_and(|status| status.success());
+    sleep(Duration::from_millis(300));
+    let ended = shim.try_wait().unwrap();
+    let _ = shim.kill();
+    let _ = shim.wait();
+    assert!(started && hung_up && ended.is_none(), "{started} {hung_up} {ended:?}");
+}
+
 #[tokio::test]
 async fn a_secret_in_a_file_is_read_again() {
     let (app, folder) = (App::json("{}").await, Folder::new());

@@ -12,7 +12,7 @@
 //!
 //! Only the policy that the request counted under is named. `Retry-After`, where it stands beside, takes precedence
 //! for a client, and has a floor that `t` has not: the draft wants both to mean the same moment, so an answer with
-//! `Retry-After` says it with [`Standing::no_sooner`].
+//! `Retry-After` says it with [`Standing::again_after`].
 
 use std::{fmt::Write, time::Duration};
 
@@ -55,10 +55,10 @@ impl Standing {
         self.left
     }
 
-    /// The same, with a `t` that does not fall short of a `Retry-After` beside it.
+    /// The same beside a `Retry-After`, whose bounds are others: both mean one moment.
     #[must_use]
-    pub fn no_sooner(self, retry_after: Duration) -> Self {
-        Self { until: self.until.max(retry_after), ..self }
+    pub fn again_after(self, retry_after: Duration) -> Self {
+        Self { until: retry_after, ..self }
     }
 
     /// Writes both fields. Those of the app are replaced: two answers to one question help nobody.
@@ -112,8 +112,8 @@ mod tests {
     fn a_refused_request_is_told_when_its_turn_would_be() {
         let standing = Standing::refused(Class::Read, pace(2.0, 25), Duration::from_millis(7400));
         assert_eq!(written(standing), [r#""reads";r=0;t=8"#, r#""reads";q=25;w=13"#]);
-        assert_eq!(written(standing.no_sooner(Duration::from_secs(30)))[0], r#""reads";r=0;t=30"#);
-        assert_eq!(written(standing.no_sooner(Duration::ZERO))[0], r#""reads";r=0;t=8"#);
+        assert_eq!(written(standing.again_after(Duration::from_secs(30)))[0], r#""reads";r=0;t=30"#);
+        assert_eq!(written(standing.again_after(Duration::from_secs(1)))[0], r#""reads";r=0;t=1"#);
     }
 
     #[test]
