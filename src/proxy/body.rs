@@ -72,9 +72,18 @@ impl Inbound {
         Ok(self.body.take().map_or(Payload::Whole(None), |body| Payload::stream(body, limit, patience)))
     }
 
-    /// The request was refused: whether the connection ends with the answer, because some of the body may still come.
-    pub(crate) fn give_up(self, open: &Open) -> bool {
+    /// The request was refused: whether the connection ends with the answer, because some of the body may still come. A
+    /// small one has come with its head, as a rule; it is thrown away and the connection stays, since an IdP that is
+    /// refused for its rate comes again.
+    pub(crate) async fn give_up(self, open: &Open) -> bool {
         let Some(mut body) = self.body else { return self.streamed };
+        let small = body.size_hint().upper().is_some_and(|length| length <= SMALL);
+        if small && !self.waits {
+            let thrown = async { while let Some(Ok(_)) = body.frame().await {} };
+            if time::timeout(HERE, thrown).await.is_ok() && body.is_end_stream() {
+                return false;
+            }
+        }
         // Who waits for "100 Continue" sends nothing after a refusal.
         if !self.waits {
             let open = open.clone();
@@ -93,6 +102,11 @@ impl Inbound {
         }
     }
 }
+
+/// What is thrown away of a refused request, so that its connection stays.
+const SMALL: u64 = 64 << 10;
+/// In that time it is here or it is not.
+const HERE: Duration = Duration::from_millis(50);
 
 async fn collect(body: &mut Incoming, limit: usize) -> Result<Bytes, Refusal> {
     let mut first: Option<Bytes> = None;

@@ -91,12 +91,15 @@ impl Proxy {
         let running = self.running.load_full();
         let outcome = caught(running.exchange(connection, parts, &mut inbound, &mut exchange)).await;
         let mut last = self.life.phase() != Phase::Serving;
-        let (mut head, flow) = outcome.unwrap_or(Err(Refusal::Internal)).unwrap_or_else(|refusal| {
-            exchange.refused(&refusal);
-            last |= inbound.give_up(&open);
-            let (head, body) = refusal.answer(running.settings.retry_after).into_parts();
-            (head, Flow::Whole(body))
-        });
+        let (mut head, flow) = match outcome.unwrap_or(Err(Refusal::Internal)) {
+            Ok(answer) => answer,
+            Err(refusal) => {
+                exchange.refused(&refusal);
+                last |= inbound.give_up(&open).await;
+                let (head, body) = refusal.answer(running.settings.retry_after).into_parts();
+                (head, Flow::Whole(body))
+            }
+        };
         // In HTTP/2 a stream ends by itself, and the connection is told in its own way.
         if last && version < Version::HTTP_2 {
             head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

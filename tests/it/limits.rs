@@ -8,7 +8,7 @@ use std::{
 use tokio::task::JoinSet;
 
 use crate::{
-    harness::{Answer, App, Shim, ask, configured, eventually},
+    harness::{Answer, App, Client, Shim, ask, configured, eventually},
     redis::Server,
 };
 
@@ -57,6 +57,19 @@ async fn each_class_has_its_own_quota_and_says_how_it_stands() {
     assert_eq!(app.seen().len(), 5, "what was refused did not reach the app");
     shim.counts("scimshim_refusals_total", &[("reason", "rate"), ("tenant", "acme")], 2.0).await;
     assert_eq!(shim.metric("scimshim_rate_limit_wait_seconds_count", &[]).await, 7.0);
+}
+
+#[tokio::test]
+async fn who_is_refused_keeps_the_connection() {
+    let app = App::json("{}").await;
+    let shim = Shim::start(configured(app.addr, &limited(&format!("writes: {{ {NEVER}, burst: 1 }}, wait: 0s")))).await;
+    let mut client = Client::connect(shim.data).await;
+    for status in [200, 429, 429, 429] {
+        client.request("POST", "/acme/scim/v2/Users", &[JSON], USER.as_bytes()).await;
+        let said = client.answer().await;
+        assert_eq!((said.status, said.header("connection")), (status, ""));
+    }
+    assert_eq!(shim.metric("scimshim_client_connections", &[]).await, 1.0);
 }
 
 #[tokio::test]
