@@ -255,3 +255,72 @@ impl Drop for Room {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        path::Path,
+        sync::{Mutex, PoisonError},
+    };
+
+    use super::*;
+    use crate::config::{self, World};
+
+    fn gate(yaml: &str) -> Gate {
+        let yaml = format!("upstream: {{ url: 'http://app/s' }}\n{yaml}");
+        let settings = config::read(&yaml, Path::new(""), &World::real()).unwrap().settings;
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let feeds = Feeds::new(Vec::new(), None, Arc::clone(&metrics));
+        Gate::new(&settings, &feeds, &Arc::new(rate::Store::local(Arc::clone(&metrics))), &metrics, None)
+    }
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// How often it is said that callers are hidden, when these call.
+    fn warned(yaml: &str, callers: &[&str]) -> usize {
+        let (gate, log) = (gate(yaml), Log::default());
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            for caller in callers {
+                gate.caller(Some(caller.parse().unwrap()), false, &HeaderMap::new());
+            }
+        });
+        let log = log.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&log).matches("every request so far came from a private address").count()
+    }
+
+    #[test]
+    fn hidden_callers_are_said_once() {
+        const LOOKS: &str = "tenants: { defaults: { allow: { cidrs: [192.0.2.0/24] } } }";
+        let private = ["10.0.0.7"; 50];
+        assert_eq!(warned(LOOKS, &private), 1);
+        assert_eq!(warned(LOOKS, &private[..9]), 0, "a probe or two say nothing");
+        assert_eq!(warned(LOOKS, &[&["192.0.2.1"][..], &private].concat()), 0);
+        assert_eq!(warned("", &private), 0, "nobody looks at addresses");
+        let trusts = format!("{LOOKS}\nlisten: {{ client_address: {{ trusted_proxies: [10.0.0.0/8] }} }}");
+        assert_eq!(warned(&trusts, &private), 0);
+    }
+
+    #[test]
+    fn room_is_given_back() {
+        let in_flight = Arc::default();
+        let room = Room::take(&in_flight, 1);
+        assert!(room.is_some() && Room::take(&in_flight, 1).is_none());
+        drop(room);
+        assert!(Room::take(&in_flight, 1).is_some());
+    }
+}
