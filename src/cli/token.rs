@@ -40,8 +40,11 @@ enum Action {
         #[arg(long, env = "SCIMSHIM_EXPIRES", value_name = "TIME")]
         expires: Option<String>,
     },
-    /// Print the SHA-256 of a token read from standard input, never from the command line, where others see it
-    Hash,
+    /// Print the SHA-256 of a token that is piped in
+    Hash {
+        /// The token; better piped, since others on this machine see a command line, and the shell keeps it
+        token: Option<String>,
+    },
 }
 
 /// 256 bits: nothing to guess, so a fast hash protects it.
@@ -64,17 +67,26 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
             let expires = expires.as_deref().map(|text| text.parse::<Timestamp>().map_err(Usage)).transpose()?;
             new(tenant, name.as_deref(), expires, out)
         }
-        Action::Hash => {
+        Action::Hash { token: Some(token) } => {
+            // stderr may be closed; then there is nobody to be warned.
+            let _ = writeln!(io::stderr(), "warning: others see a token on the command line; pipe it in instead");
+            hash(&read(&mut token.as_bytes(), false)?, out)
+        }
+        Action::Hash { token: None } => {
             let stdin = io::stdin();
             if stdin.is_terminal() {
                 // stderr may be closed; then there is nobody to be asked.
                 let _ = write!(io::stderr(), "token: ");
             }
             let token = read(&mut stdin.lock(), stdin.is_terminal())?;
-            writeln!(out, "{}", HEXLOWER.encode(&Presented::hash(token.as_bytes()).0))?;
-            Ok(0)
+            hash(&token, out)
         }
     }
+}
+
+fn hash(token: &str, out: &mut dyn Write) -> anyhow::Result<u8> {
+    writeln!(out, "{}", HEXLOWER.encode(&Presented::hash(token.as_bytes()).0))?;
+    Ok(0)
 }
 
 fn new(tenant: &str, name: Option<&str>, expires: Option<Timestamp>, out: &mut dyn Write) -> anyhow::Result<u8> {

@@ -224,7 +224,7 @@ impl Exchange {
         self.broken = true;
     }
 
-    /// How much of its rate the tenant has left, unless the app says so itself.
+    /// How much of its rate the tenant has left.
     pub(crate) fn write_quota(&self, headers: &mut HeaderMap) {
         if let Some(quota) = &self.quota {
             quota.write(headers);
