@@ -532,6 +532,15 @@ async fn a_shorter_grace_counts_at_once_and_after_a_restart() {
     hour.clock.advance(DAY / 12);
     hour.feeds.tend();
     assert!(!hour.lets("192.0.2.9"), "an hour is over");
+    let copy = folder.0.join("feed-okta.json");
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&copy).unwrap()).unwrap();
+    json["parts"]["us_cell_1"]["leaving"] = serde_json::json!([{ "range": "192.0.2.9/32", "until": u64::MAX }]);
+    fs::write(&copy, json.to_string()).unwrap();
+    let forever = Bench::kept(vec![origin.spec()], Some(folder.0.clone()));
+    assert!(forever.lets("192.0.2.9"));
+    forever.clock.advance(8 * DAY);
+    forever.feeds.tend();
+    assert!(!forever.lets("192.0.2.9"), "no disk keeps it longer than the grace");
     week.feeds.reconfigure(short(Duration::ZERO));
     assert!(!week.lets("192.0.2.9") && week.lets("192.0.2.8"), "after a reload");
     assert_eq!(week.status().parts[0].kept, 0);
