@@ -25,7 +25,7 @@ pub(super) fn read(text: &str, pointer: Option<&str>, entries: &mut Entries) -> 
     if pointer.is_some() || text.trim_start().starts_with(['{', '[']) {
         for (place, array) in arrays(text.trim(), pointer)? {
             elements(KIND, array, |index, item: &RawValue| {
-                item_of(item, || format!("{place}/{index}"), entries, &mut nets)
+                ranges_of(item, || format!("{place}/{index}"), entries, &mut nets)
             })?;
         }
     } else {
@@ -108,7 +108,7 @@ fn follow<'a>(root: &'a str, pointer: &str) -> Result<Option<&'a str>, ParseErro
 
 /// The ranges of one entry: text, or an object with known members, each of which has to be text. To leave out what it
 /// calls a range and what is none would lose addresses without a word.
-fn item_of(
+fn ranges_of(
     item: &RawValue,
     at: impl Fn() -> String,
     entries: &mut Entries,
