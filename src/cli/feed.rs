@@ -1,12 +1,19 @@
 //! `scimshim feed`: what is in the published lists, and why an address is (not) let in. The code is the proxy's.
 
-use std::{io::Write, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io::{self, IsTerminal, Write},
+    net::IpAddr,
+    path::PathBuf,
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use ipnet::IpNet;
 use serde::Serialize;
 use serde_json::json;
-use tokio::runtime;
+use tokio::{runtime, time};
 
 use super::{Usage, paint::Paint, serve};
 use crate::{
@@ -121,6 +128,10 @@ enum Format {
 
 /// Runs one of the three.
 pub(super) fn run(args: &Args, paint: Paint, out: &mut dyn Write) -> anyhow::Result<u8> {
+    for fault in crate::feed::proxy_faults() {
+        // Who cannot be told is not kept from going on.
+        let _ = writeln!(io::stderr(), "warning: {fault}");
+    }
     let runtime = runtime::Builder::new_current_thread().enable_all().build().context("no async runtime")?;
     match &args.command {
         Command::Fetch { which } => runtime.block_on(fetch(&which.settings()?.feeds, which.format, paint, out)),
@@ -183,6 +194,27 @@ fn feeds(settings: &settings::Feeds, writes: bool) -> anyhow::Result<Arc<Feeds>>
     Ok(if writes { Feeds::new(specs, folder, metrics) } else { Feeds::read_only(specs, folder, metrics) })
 }
 
+/// People who see nothing for a while think that nothing happens; programs need not be told.
+async fn patiently<T>(feed: &str, fetch: impl Future<Output = T>) -> T {
+    let mut stderr = io::stderr();
+    let people = stderr.is_terminal().then_some(&mut stderr as &mut dyn Write);
+    telling(feed, fetch, people).await
+}
+
+async fn telling<T>(feed: &str, fetch: impl Future<Output = T>, people: Option<&mut dyn Write>) -> T {
+    const LONG: Duration = Duration::from_secs(2);
+    let mut fetch = pin!(fetch);
+    if let Some(people) = people {
+        tokio::select! {
+            done = &mut fetch => return done,
+            () = time::sleep(LONG) => {
+                let _ = writeln!(people, "{feed}: waiting for its source ...");
+            }
+        }
+    }
+    fetch.await
+}
+
 /// A part of a document as people look at it.
 #[derive(Serialize)]
 struct Seen {
@@ -205,7 +237,7 @@ async fn show(
     let (mut shown, mut failed) = (Vec::new(), false);
     for spec in &settings.specs {
         let named = |name: &str| spec.parts.iter().any(|part| **part == *name);
-        let (parts, error) = match feeds.look(&spec.name).await {
+        let (parts, error) = match patiently(&spec.name, feeds.look(&spec.name)).await {
             Ok(parts) => (parts, None),
             Err(error) => (Default::default(), Some(error)),
         };
@@ -265,6 +297,11 @@ fn cached(settings: &settings::Feeds, format: Format, paint: Paint, out: &mut dy
 fn write_status(feed: &Status, paint: Paint, out: &mut dyn Write) -> anyhow::Result<()> {
     let age = feed.age_seconds.map(|age| format!(", last confirmed {} ago", ago(age))).unwrap_or_default();
     writeln!(out, "{} ({}, {}): {}{age}", paint.bold(&feed.name), feed.kind, feed.source, state(feed.state, paint))?;
+    match &feed.cache_error {
+        Some(error) => writeln!(out, "  {}", paint.yellow(error))?,
+        None if feed.last_success.is_none() => writeln!(out, "  {}", paint.yellow("there is no copy on disk"))?,
+        None => {}
+    }
     for PartStatus { name, state: stands, entries, addresses: count, kept } in &feed.parts {
         let (entries, count) = (counted(*entries, "entry"), addresses(*count));
         writeln!(
@@ -281,7 +318,7 @@ async fn fetch(settings: &settings::Feeds, format: Format, paint: Paint, out: &m
     let feeds = feeds(settings, true)?;
     let (mut shown, mut failed) = (Vec::new(), false);
     for spec in &settings.specs {
-        let Some(outcome) = feeds.refresh(&spec.name).await else { continue };
+        let Some(outcome) = patiently(&spec.name, feeds.refresh(&spec.name)).await else { continue };
         let status = feeds.status().into_iter().find(|status| status.name == *spec.name);
         let absent: Vec<_> = status
             .iter()
@@ -289,11 +326,15 @@ async fn fetch(settings: &settings::Feeds, format: Format, paint: Paint, out: &m
             .filter(|part| part.state == State::NeverLoaded)
             .map(|part| part.name.clone())
             .collect();
-        failed |= !outcome.is_success() || !absent.is_empty();
+        let unwritten = status.as_ref().and_then(|status| status.cache_error.clone());
+        failed |= !outcome.is_success() || !absent.is_empty() || unwritten.is_some();
         if format == Format::Text {
             write_outcome(&spec.name, &outcome, paint, out)?;
             for part in absent.iter().filter(|_| outcome.is_success()) {
                 writeln!(out, "  {}  {}", label(part), paint.red("not in the document, or empty there"))?;
+            }
+            if let Some(error) = &unwritten {
+                writeln!(out, "  {}", paint.red(error))?;
             }
         }
         let mut entry = match &outcome {
@@ -377,7 +418,7 @@ async fn why(
         let usable = |name: &str| feeds.status().iter().any(|feed| feed.name == name && feed.state == State::Fresh);
         for spec in &settings.feeds.specs {
             if matches!(spec.source, Source::File(_)) || !usable(&spec.name) {
-                feeds.refresh(&spec.name).await;
+                patiently(&spec.name, feeds.refresh(&spec.name)).await;
             }
         }
         errors = feeds.status().into_iter().filter_map(|feed| Some((feed.name, feed.last_error?))).collect();
@@ -436,6 +477,9 @@ fn explain(verdict: &Verdict, paint: Paint, out: &mut dyn Write) -> anyhow::Resu
     let what = match (verdict.mode, verdict.listed, verdict.answer) {
         ("off", ..) => "passes: addresses are not looked at".to_owned(),
         (_, true, _) => paint.green("passes: it is listed"),
+        ("observe", ..) if !missing.is_empty() => paint.yellow(format!(
+            "passes, and is counted as feed_not_ready: it is not listed, and {missing} is not loaded or too old"
+        )),
         ("observe", ..) => paint.yellow("passes, and is counted as would_refuse: it is not listed"),
         (.., "503") => paint.red(format!("503: it is not listed, and {missing} is not loaded or too old")),
         _ => paint.red("403: it is not listed"),
@@ -518,5 +562,35 @@ mod tests {
         assert_eq!((counted(1, "entry"), counted(2, "entry")), ("1 entry".into(), "2 entries".into()));
         assert_eq!((counted(0, "part"), addresses(1)), ("0 parts".into(), "1 address".into()));
         assert_eq!((ago(60), ago(3600), ago(90_000)), ("60 s".into(), "60 min".into(), "25 h".into()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_long_is_told_once() {
+        for (secs, said) in [(1, ""), (60, "okta: waiting for its source ...\n")] {
+            let mut heard = Vec::new();
+            let fetch = async {
+                time::sleep(Duration::from_secs(secs)).await;
+                7
+            };
+            assert_eq!(telling("okta", fetch, Some(&mut heard)).await, 7);
+            assert_eq!(String::from_utf8(heard).unwrap(), said);
+        }
+        assert_eq!(telling("okta", async { 7 }, None).await, 7);
+    }
+
+    #[test]
+    fn in_observe_what_is_not_loaded_is_not_called_unlisted() {
+        let said = |not_ready: &[&str]| {
+            let not_ready = not_ready.iter().map(|feed| (*feed).to_owned()).collect();
+            let (tenant, mode) = ("acme".to_owned(), "observe");
+            let verdict = Verdict { tenant, mode, listed: false, matches: Vec::new(), not_ready, answer: "pass" };
+            let mut out = Vec::new();
+            explain(&verdict, Paint::never(), &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert!(
+            said(&["okta:us_cell_1"]).contains("counted as feed_not_ready") && said(&["a"]).contains("a is not loaded")
+        );
+        assert!(said(&[]).contains("counted as would_refuse"));
     }
 }

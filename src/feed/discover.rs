@@ -4,6 +4,8 @@
 //! between delimiters that ends in `ServiceTags_<cloud>_<date>.json` is taken for a link, also where HTML or JSON
 //! escapes hide its slashes. What is strict is where the link may lead.
 
+use std::collections::BTreeSet;
+
 use reqwest::Url;
 
 /// As far as a link is looked for to the left of its file name.
@@ -15,22 +17,57 @@ const FILE: &str = "ServiceTags_";
 /// Why a page leads nowhere.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum DiscoverError {
+    #[error("the page has no link to a ServiceTags_{0}_*.json, but to those of {1}; set `url`")]
+    Cloud(String, String),
+    #[error("the page links the files of several clouds ({0}); set `url` to the one that is meant")]
+    Clouds(String),
     #[error("the page links to {0}, which is not on microsoft.com; set `url` if that is right")]
     Foreign(String),
-    #[error("the page has no link to a ServiceTags_*.json; set `url` or `file`")]
+    #[error("the page has no link to a ServiceTags_<cloud>_<date>.json; set `url` or `file`")]
     None,
     #[error("the page came by https and links to http")]
     Plain,
 }
 
+/// The pages of Microsoft, by the `id` in their address.
+const PAGES: [(&str, &str); 4] =
+    [("56519", "Public"), ("57062", "China"), ("57063", "AzureGovernment"), ("57064", "AzureGermany")];
+
 /// The newest file that `page` links. It was asked for at `asked`, which says what is trusted, and came from `at`, where
 /// relative links begin.
+///
+/// The tags of all clouds have the same names, so a file of the wrong one is worse than none. A page of Microsoft is one
+/// cloud's, as its id says. Of any other page it is the only cloud, or the public one; between two others there is no
+/// choosing.
 pub(super) fn link(page: &str, asked: &Url, at: &Url) -> Result<Url, DiscoverError> {
     let page = unescape(page);
-    let found = page.match_indices(FILE).take(ENOUGH).filter_map(|(index, _)| candidate(&page, index, at));
-    let url = found.max_by_key(date).ok_or(DiscoverError::None)?;
-    may_lead(asked, &url)?;
-    Ok(url)
+    let found = page.match_indices(FILE).take(ENOUGH).filter_map(|(index, _)| Found::at(&page, index, at));
+    // One link that leads away says nothing of the others.
+    let (mut files, mut refused) = (Vec::new(), None);
+    for file in found {
+        match may_lead(asked, &file.url) {
+            Ok(()) => files.push(file),
+            Err(error) => refused = Some(error),
+        }
+    }
+    if files.is_empty() {
+        return Err(refused.unwrap_or(DiscoverError::None));
+    }
+    let clouds: BTreeSet<_> = files.iter().map(|file| file.cloud.clone()).collect();
+    let id = asked.query_pairs().find(|(name, _)| name == "id").map(|(_, id)| id);
+    let of_page = PAGES.iter().find(|(page, _)| id.as_deref() == Some(page)).map(|(_, cloud)| *cloud);
+    let cloud = match (of_page, &clouds) {
+        (Some(cloud), _) => cloud.to_owned(),
+        (None, clouds) if clouds.contains("Public") => "Public".to_owned(),
+        (None, clouds) if clouds.len() == 1 => clouds.iter().cloned().collect(),
+        (None, _) => return Err(DiscoverError::Clouds(named(&clouds))),
+    };
+    let newest = files.into_iter().filter(|file| file.cloud == cloud).max_by(|a, b| a.date.cmp(&b.date));
+    newest.map(|file| file.url).ok_or_else(|| DiscoverError::Cloud(cloud, named(&clouds)))
+}
+
+fn named(clouds: &BTreeSet<String>) -> String {
+    clouds.iter().take(8).map(|cloud| cloud.chars().take(40).collect()).collect::<Vec<String>>().join(", ")
 }
 
 /// Whether a page at `page` may send us to `url`.
@@ -49,25 +86,33 @@ fn is_microsoft(url: &Url) -> bool {
     url.host_str().is_some_and(|host| host == "microsoft.com" || host.ends_with(".microsoft.com"))
 }
 
-fn candidate(page: &str, index: usize, at: &Url) -> Option<Url> {
-    let ends = |c: char| c.is_whitespace() || c.is_control() || "\"'<>()=,;`\\".contains(c);
-    let mut from = index.saturating_sub(LONGEST);
-    while !page.is_char_boundary(from) {
-        from += 1;
-    }
-    let start = page[from..index]
-        .rfind(ends)
-        .map_or(from, |at| at + from + page[from + at..].chars().next().map_or(1, char::len_utf8));
-    let length = page[index..].find(|c| ends(c) || c == '?' || c == '#').unwrap_or(page.len() - index);
-    let url = at.join(page.get(start..index + length.min(LONGEST))?).ok()?;
-    let name = url.path_segments()?.next_back()?;
-    (name.starts_with(FILE) && name.ends_with(".json")).then_some(url)
+/// A link to `ServiceTags_<cloud>_<date>.json`.
+struct Found {
+    url: Url,
+    cloud: String,
+    /// Year, month and day.
+    date: String,
 }
 
-/// The digits before `.json`.
-fn date(url: &Url) -> String {
-    let name = url.path().trim_end_matches(".json");
-    name.rsplit(|c: char| !c.is_ascii_digit()).next().unwrap_or_default().to_owned()
+impl Found {
+    /// The link whose file name begins at `index`, where there is one.
+    fn at(page: &str, index: usize, at: &Url) -> Option<Self> {
+        let ends = |c: char| c.is_whitespace() || c.is_control() || "\"'<>()=,;`\\".contains(c);
+        let mut from = index.saturating_sub(LONGEST);
+        while !page.is_char_boundary(from) {
+            from += 1;
+        }
+        let start = page[from..index]
+            .rfind(ends)
+            .map_or(from, |at| at + from + page[from + at..].chars().next().map_or(1, char::len_utf8));
+        let length = page[index..].find(|c| ends(c) || c == '?' || c == '#').unwrap_or(page.len() - index);
+        let url = at.join(page.get(start..index + length.min(LONGEST))?).ok()?;
+        let name = url.path_segments()?.next_back()?.strip_prefix(FILE)?.strip_suffix(".json")?;
+        let (cloud, date) = name.rsplit_once('_')?;
+        let is_date = date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit());
+        let (cloud, date) = (cloud.to_owned(), date.to_owned());
+        is_date.then_some(Self { url, cloud, date })
+    }
 }
 
 fn unescape(page: &str) -> String {
@@ -142,6 +187,41 @@ mod tests {
         assert_eq!(find(&format!("<a href='{}'>", FOUND.replace("https", "http"))), Err(DiscoverError::Plain));
         assert_eq!(find("<a href='https://download.microsoft.com/other.json'>"), Err(DiscoverError::None));
         assert_eq!(find("<html>Error</html>"), Err(DiscoverError::None));
+    }
+
+    #[test]
+    fn only_a_date_makes_a_file_newer() {
+        for other in ["ServiceTags_Public_99.json", "ServiceTags_Public_999999999.json", "ServiceTags_Public.json"] {
+            let other = FOUND.replace("ServiceTags_Public_20251110.json", other);
+            assert_eq!(find(&format!("<a href='{other}'><a href='{FOUND}'>")).as_deref(), Ok(FOUND));
+            assert_eq!(find(&format!("<a href='{other}'>")), Err(DiscoverError::None));
+        }
+    }
+
+    #[test]
+    fn a_newer_link_that_leads_away_does_not_hide_the_good_one() {
+        let evil = "https://evil.example/ServiceTags_Public_20991231.json";
+        assert_eq!(find(&format!("<a href='{evil}'><a href='{FOUND}'>")).as_deref(), Ok(FOUND));
+    }
+
+    #[test]
+    fn the_page_says_which_cloud_is_meant() {
+        let of = |cloud: &str| FOUND.replace("Public_20251110", &format!("{cloud}_20260720"));
+        let find = |page: &str, clouds: &[&str]| {
+            let at = page.parse().unwrap();
+            let links: String = clouds.iter().map(|cloud| format!("<a href='{}'>", of(cloud))).collect();
+            link(&links, &at, &at).map(String::from)
+        };
+        const CHINA: &str = "https://www.microsoft.com/en-us/download/details.aspx?id=57062";
+        const OTHER: &str = "https://www.microsoft.com/somewhere";
+        assert_eq!(find(PAGE, &["China", "Public", "AzureGovernment"]), Ok(of("Public")));
+        assert_eq!(find(CHINA, &["China", "Public"]), Ok(of("China")));
+        let error = find(CHINA, &["Public"]).unwrap_err().to_string();
+        assert_eq!(error, "the page has no link to a ServiceTags_China_*.json, but to those of Public; set `url`");
+        assert_eq!(find(OTHER, &["China", "Public"]), Ok(of("Public")));
+        assert_eq!(find(OTHER, &["China"]), Ok(of("China")));
+        let error = find(OTHER, &["China", "AzureGovernment"]).unwrap_err();
+        assert_eq!(error, DiscoverError::Clouds("AzureGovernment, China".into()));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::{
 
 use http::{
     StatusCode,
-    header::{self, HeaderMap},
+    header::{self, HeaderMap, HeaderValue},
 };
 use reqwest::{Client, Response, Url, redirect};
 use rustls::ClientConfig;
@@ -32,8 +32,6 @@ use crate::tls;
 const REDIRECTS: usize = 5;
 /// Azure's download page has 0.2 MB.
 const PAGE: usize = 4 << 20;
-/// An ETag is a hash or a date; what is longer is not sent back.
-const LONGEST: usize = 512;
 
 /// How long a source may take.
 #[derive(Debug, Clone, Copy)]
@@ -118,6 +116,62 @@ impl From<reqwest::Error> for FetchError {
 
 /// Gets the document of `spec`, or hears that `known` is the newest.
 pub(super) async fn fetch(spec: &Spec, known: Option<&Validators>, patience: Patience) -> Result<Answer, FetchError> {
+    let url = match &spec.source {
+        Source::Discover(url) | Source::Url(url) => url,
+        Source::File(_) => "file:",
+    };
+    attempt(spec, known, patience).await.map_err(|error| match (error, socks(url, variable)) {
+        (FetchError::Http(why), Some(name)) => FetchError::Http(format!(
+            "{why}; {name} names a SOCKS proxy, which is not supported: name one that speaks HTTP (http://host:port), or \
+             the host of the source in NO_PROXY"
+        )),
+        (error, _) => error,
+    })
+}
+
+/// Proxy variables, by what they are for; of two names the first that is set counts.
+const PROXIES: [(&str, [&str; 2]); 3] = [
+    ("https:", ["HTTPS_PROXY", "https_proxy"]),
+    ("http:", ["HTTP_PROXY", "http_proxy"]),
+    ("", ["ALL_PROXY", "all_proxy"]),
+];
+
+/// The variables that are set, with their values.
+fn set(
+    of: impl IntoIterator<Item = (&'static str, [&'static str; 2])>,
+    env: impl Fn(&str) -> Option<String>,
+) -> impl Iterator<Item = (&'static str, String)> {
+    let set = move |name: &'static str| env(name).filter(|value| !value.is_empty()).map(|value| (name, value));
+    of.into_iter().filter_map(move |(_, names)| names.into_iter().find_map(&set))
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The variable that names a SOCKS proxy for this URL.
+fn socks(url: &str, env: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
+    let counts = PROXIES.into_iter().filter(|(scheme, _)| url.starts_with(scheme));
+    set(counts, env).next().filter(|(_, value)| value.starts_with("socks")).map(|(name, _)| name)
+}
+
+/// What the client makes no proxy of and passes over, so that fetches go out directly; without the value, which may hold
+/// a password.
+pub fn proxy_faults() -> Vec<String> {
+    faults(variable)
+}
+
+fn faults(env: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let is_proxy = |value: &str| {
+        let Ok(uri) = value.parse::<http::Uri>() else { return false };
+        let scheme = uri.scheme_str().unwrap_or("http");
+        uri.authority().is_some() && ["http", "https", "socks4", "socks4a", "socks5", "socks5h"].contains(&scheme)
+    };
+    let said = |name| format!("{name} is not the URL of a proxy and is ignored; write http://host:port");
+    set(PROXIES, env).filter(|(_, value)| !is_proxy(value)).map(|(name, _)| said(name)).collect()
+}
+
+async fn attempt(spec: &Spec, known: Option<&Validators>, patience: Patience) -> Result<Answer, FetchError> {
     let cap = limits(spec.kind).body;
     let (at, page) = match &spec.source {
         Source::File(path) => return file(path, cap).await.map(Answer::Document),
@@ -151,24 +205,39 @@ fn page_error(error: FetchError) -> FetchError {
 
 async fn get(client: &Client, at: Url, known: Option<&Validators>, cap: usize) -> Result<Answer, FetchError> {
     let id: [u8; 32] = Sha256::digest(at.as_str()).into();
-    let known = known.filter(|known| known.url == id);
-    let mut request = client.get(at);
-    if let Some(etag) = known.and_then(|known| known.etag.as_deref()) {
-        request = request.header(header::IF_NONE_MATCH, etag);
-    }
-    if let Some(date) = known.and_then(|known| known.last_modified.as_deref()) {
-        request = request.header(header::IF_MODIFIED_SINCE, date);
-    }
-    let mut answer = request.send().await?;
-    if known.is_some() && answer.status() == StatusCode::NOT_MODIFIED {
+    let conditions = known.filter(|known| known.url == id).map(|known| conditions(known, SystemTime::now()));
+    let conditions = conditions.unwrap_or_default();
+    let asked = !conditions.is_empty();
+    let mut answer = client.get(at).headers(conditions).send().await?;
+    if asked && answer.status() == StatusCode::NOT_MODIFIED {
         return Ok(Answer::Unchanged);
     }
     ok(&answer)?;
-    let text = |name| answer.headers().get(name)?.to_str().ok().filter(|text| text.len() <= LONGEST).map(str::to_owned);
+    let text = |name| answer.headers().get(name)?.to_str().ok().map(str::to_owned);
     let validators = Validators { url: id, etag: text(header::ETAG), last_modified: text(header::LAST_MODIFIED) };
     let dated = validators.last_modified.as_deref().and_then(|date| httpdate::parse_http_date(date).ok());
+    // A document from the future: until then the server would call every one unchanged.
+    let said = text(header::DATE).and_then(|date| httpdate::parse_http_date(&date).ok());
+    let validators = match (dated, said) {
+        (Some(dated), Some(said)) if dated > said => Validators { last_modified: None, ..validators },
+        _ => validators,
+    };
     let bytes = body(&mut answer, cap).await?;
-    Ok(Answer::Document(Fetched { bytes, validators, dated: dated.map(|date| unix(date).as_secs()) }))
+    Ok(Answer::Document(Fetched {
+        bytes,
+        validators: validators.usable(),
+        dated: dated.map(|date| unix(date).as_secs()),
+    }))
+}
+
+/// What is sent so that only a newer document comes, RFC 9110 13.1. Nobody may ask for what is newer than a date that
+/// lies ahead: RFC 9110 13.1.3 ignores it, and servers that do not say "unchanged" for ever.
+fn conditions(known: &Validators, now: SystemTime) -> HeaderMap {
+    let is_past = |date: &&str| httpdate::parse_http_date(date).is_ok_and(|at| at <= now);
+    let etag = known.etag.as_deref().map(|etag| (header::IF_NONE_MATCH, etag));
+    let date = known.last_modified.as_deref().filter(is_past).map(|date| (header::IF_MODIFIED_SINCE, date));
+    let value = |(name, text): (_, &str)| Some((name, HeaderValue::from_str(text).ok()?));
+    etag.into_iter().chain(date).filter_map(value).collect()
 }
 
 /// 200 and nothing else: 206 is a piece, 204 no document.
@@ -241,6 +310,8 @@ async fn client(
         .tls_backend_preconfigured(tls)
         .user_agent(concat!("scimshim/", env!("CARGO_PKG_VERSION")))
         .redirect(redirects(page))
+        // It would carry the query, which may be a secret, to wherever a redirect leads.
+        .referer(false)
         .connect_timeout(patience.connect)
         .read_timeout(patience.idle)
         .timeout(patience.total)
@@ -306,5 +377,36 @@ mod tests {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
         let error = client_config(Some(path), true).unwrap_err().to_string();
         assert!(error.contains("Cargo.toml") && error.contains("no certificate"), "{error}");
+    }
+
+    #[test]
+    fn a_date_that_lies_ahead_is_not_asked_for() {
+        let now = SystemTime::now();
+        let asked = |etag: Option<&str>, at: SystemTime| {
+            let date = Some(httpdate::fmt_http_date(at));
+            let known = Validators { url: [0; 32], etag: etag.map(str::to_owned), last_modified: date };
+            conditions(&known, now).keys().map(|name| name.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        let (day, etag) = (Duration::from_secs(86_400), Some("\"a\""));
+        assert_eq!(asked(etag, now - day), ["if-none-match", "if-modified-since"]);
+        assert_eq!(asked(etag, now + day), ["if-none-match"]);
+        assert_eq!(asked(None, now + day), [""; 0]);
+    }
+
+    #[test]
+    fn a_proxy_that_is_none_is_said_without_its_value() {
+        let env =
+            |name: &'static str, value: &'static str| move |asked: &str| (asked == name).then(|| value.to_owned());
+        for good in ["http://proxy:3128", "proxy:3128", "https://user:pass@proxy", "socks5://proxy:1080", ""] {
+            assert_eq!(faults(env("HTTPS_PROXY", good)), [""; 0], "{good}");
+        }
+        for bad in ["http://pro xy:3128/secret", "ftp://secret:21", "http://", "/secret"] {
+            let said = faults(env("https_proxy", bad));
+            assert_eq!(said, ["https_proxy is not the URL of a proxy and is ignored; write http://host:port"], "{bad}");
+        }
+        let socks = |name, value| socks("https://feeds.example/", env(name, value));
+        assert_eq!(socks("ALL_PROXY", "socks5://proxy:1080"), Some("ALL_PROXY"));
+        assert_eq!(socks("https_proxy", "socks5://proxy:1080"), Some("https_proxy"));
+        assert_eq!((socks("HTTP_PROXY", "socks5://proxy:1080"), socks("ALL_PROXY", "http://proxy:1080")), (None, None));
     }
 }

@@ -36,12 +36,23 @@ pub struct Limits {
     pub widest_v4: u8,
     /// Shortest prefix, IPv6.
     pub widest_v6: u8,
+    /// Addresses of one part, also of the first document and of a short list.
+    pub most_v4: u128,
+    /// The same for IPv6.
+    pub most_v6: u128,
     /// Up to so many entries, before and after, shrinking and growing are not judged.
     pub small: usize,
 }
 
-/// Percent of the last good addresses that may vanish at once, by the age of that copy: `base` up to the age `from`,
-/// then in a straight line up to `most` at the age `until`, and never more.
+/// Entries with which a family may begin, beside as many as the part had: Entra's tag of 80 got 12 for IPv6 at once.
+const BEGINNING: usize = 64;
+
+/// A network of 32 bits, which is what a provider gets; single IPv6 addresses are no measure.
+const V6_NETWORK: u128 = 1 << 96;
+
+/// Percent of the last good addresses that may vanish at once, by the time in which no document could be read: `base` up
+/// to `from`, then in a straight line up to `most` at `until`, and never more. Time in which documents came and were
+/// refused does not count, or each of them would be believed in the end.
 #[derive(Debug, Clone, Copy)]
 pub struct Shrink {
     base: u32,
@@ -51,10 +62,10 @@ pub struct Shrink {
 }
 
 impl Shrink {
-    /// `base + (most - base) * clamp((age - from) / (until - from), 0, 1)`
-    pub fn allowed(&self, age: Duration) -> f64 {
+    /// `base + (most - base) * clamp((blind - from) / (until - from), 0, 1)`
+    pub fn allowed(&self, blind: Duration) -> f64 {
         let span = self.until.saturating_sub(self.from).as_secs_f64().max(1.0);
-        let way = (age.saturating_sub(self.from).as_secs_f64() / span).clamp(0.0, 1.0);
+        let way = (blind.saturating_sub(self.from).as_secs_f64() / span).clamp(0.0, 1.0);
         f64::from(self.base) + f64::from(self.most - self.base) * way
     }
 }
@@ -63,35 +74,44 @@ impl Shrink {
 pub fn limits(kind: Kind) -> Limits {
     match kind {
         // The file has 4.2 MB. Entra's tag lost 16 % once, 6 % since; 37 % more was the most. Its widest ranges are two
-        // /18 and some /48. It changes about four times a year: after half a year more may be new, but half of it stays.
+        // /18 and some /48, 57,000 addresses in all; the tag of the whole cloud has 48 million and no /32. It changes
+        // about four times a year: after half a year more may be new, but half of it stays.
         Kind::AzureServiceTags => Limits {
             body: 32 << 20,
             shrink: Shrink { base: 20, most: 50, from: 7 * DAY, until: 180 * DAY },
             growth: 2,
             widest_v4: 16,
             widest_v6: 32,
+            most_v4: 1 << 27,
+            most_v6: 256 * V6_NETWORK,
             small: 0,
         },
         // Whoever writes a list by hand may move two offices in one day, so short lists are not judged by numbers. Longer
         // ones are generated; of their publishers nothing is known but that a list does not halve, and what is known
         // does not change with the age of our copy. The widest: the largest blocks that one holder ever got from a
-        // registry (goog.json has a /10 and a /28). 4 MiB are 200,000 lines.
+        // registry (goog.json has a /10 and a /28). It has 22 million addresses and 26 networks of 32 bits; a sixteenth of
+        // IPv4 and the one /16 that a single holder has are more than anybody's. 4 MiB are 200,000 lines.
         Kind::List => Limits {
             body: 4 << 20,
             shrink: Shrink { base: 50, most: 50, from: DAY, until: DAY },
             growth: 4,
             widest_v4: 8,
             widest_v6: 16,
+            most_v4: 1 << 28,
+            most_v6: 65_536 * V6_NETWORK,
             small: 16,
         },
         // The file has 91 kB. The worst day kept 78 % of a cell, a normal one 88 %, and no cell grew by more than 14 %;
-        // within two weeks two thirds of a small cell were replaced. The widest ranges seen are /26.
+        // within two weeks two thirds of a small cell were replaced. The widest ranges seen are /26, and the largest cell
+        // had 848 addresses, none of IPv6.
         Kind::Okta => Limits {
             body: 4 << 20,
             shrink: Shrink { base: 40, most: 80, from: DAY, until: 14 * DAY },
             growth: 2,
             widest_v4: 20,
             widest_v6: 32,
+            most_v4: 1 << 16,
+            most_v6: 16 * V6_NETWORK,
             small: 0,
         },
     }
@@ -117,6 +137,18 @@ const FORBIDDEN: [(&str, &str); 12] = [
 /// Why a document is not believed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Rejection {
+    /// Many entries of a family that had none.
+    #[error("{part}: {entries} {family} ranges where there were none; at most {limit} are believed at once")]
+    Begun {
+        /// Where.
+        part: PartName,
+        /// IPv4 or IPv6.
+        family: &'static str,
+        /// Entries of this document.
+        entries: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// Addresses that no feed may list.
     #[error("{part}: {entry} holds addresses that no feed may list ({why}); write such ranges in `allow.cidrs`")]
     Forbidden {
@@ -164,12 +196,22 @@ pub enum Rejection {
         family: &'static str,
         /// How many are gone.
         percent: f64,
-        /// How many may go, by the age of the last good copy.
+        /// How many may go, by the time without a document.
         allowed: f64,
     },
     /// More bytes than such a document can have.
     #[error("it has more than {0} bytes")]
     TooLarge(usize),
+    /// More addresses than such a part can have.
+    #[error("{part}: its {family} ranges are together wider than {limit}, the most that is believed of one part")]
+    TooMany {
+        /// Where.
+        part: PartName,
+        /// IPv4 or IPv6.
+        family: &'static str,
+        /// The limit.
+        limit: Width,
+    },
     /// A range that is too wide for this kind of feed.
     #[error("{part}: {entry} is wider than /{limit}, the widest range that is believed")]
     TooWide {
@@ -187,7 +229,7 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every metric label there is.
-    pub const REASONS: [&'static str; 14] = [
+    pub const REASONS: [&'static str; 15] = [
         "duplicate_part",
         "empty",
         "entry",
@@ -200,6 +242,7 @@ impl Rejection {
         "part_missing",
         "shrunk",
         "too_large",
+        "too_many",
         "too_wide",
         "xml",
     ];
@@ -208,11 +251,12 @@ impl Rejection {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Forbidden { .. } => "forbidden",
-            Self::Grown { .. } => "grown",
+            Self::Begun { .. } | Self::Grown { .. } => "grown",
             Self::PartEmpty(_) => "part_empty",
             Self::PartMissing { .. } => "part_missing",
             Self::Shrunk { .. } => "shrunk",
             Self::TooLarge(_) => "too_large",
+            Self::TooMany { .. } => "too_many",
             Self::TooWide { .. } => "too_wide",
             Self::Unreadable(error) => error.reason(),
         }
@@ -220,7 +264,15 @@ impl Rejection {
 
     /// Whether the operator's `accept` would let this document in.
     pub fn is_acceptable(&self) -> bool {
-        matches!(self, Self::Grown { .. } | Self::Shrunk { .. } | Self::TooWide { .. })
+        matches!(
+            self,
+            Self::Begun { .. } | Self::Grown { .. } | Self::Shrunk { .. } | Self::TooMany { .. } | Self::TooWide { .. }
+        )
+    }
+
+    /// Whether there was a document that could be read.
+    pub fn was_read(&self) -> bool {
+        !matches!(self, Self::TooLarge(_) | Self::Unreadable(_))
     }
 }
 
@@ -231,6 +283,19 @@ pub struct PartName(pub Arc<str>);
 impl std::fmt::Display for PartName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if *self.0 == *WHOLE { f.write_str("the list") } else { write!(f, "`{}`", self.0) }
+    }
+}
+
+/// So many addresses, as people write them: a prefix of that size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Width {
+    addresses: u128,
+    bits: u32,
+}
+
+impl std::fmt::Display for Width {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "one /{}", self.bits - self.addresses.ilog2())
     }
 }
 
@@ -264,13 +329,15 @@ pub struct Case<'a, L> {
     pub wanted: &'a [Arc<str>],
     /// The entries of the last good copy, by part.
     pub last: L,
-    /// How old that copy is.
-    pub age: Duration,
+    /// For how long, since that copy, no document could be read: what could not be seen may have changed in steps.
+    pub blind: Duration,
     /// A person has read this very document and takes it.
     pub accepted: bool,
     /// It is the very document that is in force: what it says of a part with a last good copy has been judged, perhaps by
     /// an `accept` that has gone from the settings since.
     pub same: bool,
+    /// It is the document that was in force before: what the one between them added may go again.
+    pub returns: bool,
 }
 
 impl<'a, L: Fn(&str) -> Option<&'a [IpNet]>> Case<'a, L> {
@@ -309,25 +376,51 @@ impl<'a, L: Fn(&str) -> Option<&'a [IpNet]>> Case<'a, L> {
                 return Err(Rejection::TooWide { part: part.clone(), entry: *entry, limit });
             }
         }
-        let Some(last) = last.filter(|last| last.len() > limits.small || nets.len() > limits.small) else {
-            return Ok(());
-        };
-        let (before, after) = (Ranges::of(last), Ranges::of(nets));
-        let gone = before.minus(&after);
+        let after = Ranges::of(nets);
+        for (family, count, limit) in
+            [("IPv4", after.v4.count(), limits.most_v4), ("IPv6", after.v6.count(), limits.most_v6)]
+        {
+            if count > limit {
+                let limit = Width { addresses: limit, bits: if family == "IPv4" { 32 } else { 128 } };
+                return Err(Rejection::TooMany { part: part.clone(), family, limit });
+            }
+        }
+        match last.filter(|last| last.len() > limits.small || nets.len() > limits.small) {
+            Some(last) => self.plausible_after(part, last, nets, &after),
+            None => Ok(()),
+        }
+    }
+
+    fn plausible_after(
+        &self,
+        part: &PartName,
+        last: &[IpNet],
+        nets: &[IpNet],
+        after: &Ranges,
+    ) -> Result<(), Rejection> {
+        let limits = limits(self.kind);
+        let before = Ranges::of(last);
+        let gone = before.minus(after);
         let v4 = [&before.v4, &after.v4, &gone.v4].map(Family::count);
         let v6 = [&before.v6, &after.v6, &gone.v6].map(Family::count);
         for (family, [before, after, gone]) in [("IPv4", v4), ("IPv6", v6)] {
-            // A publisher that begins with IPv6 has not doubled anything.
+            let part = || part.clone();
+            // Nothing was doubled where nothing was, so what counts is how much of a list it is.
             if before == 0 {
+                let entries = nets.iter().filter(|net| net.addr().is_ipv4() == (family == "IPv4")).count();
+                let limit = last.len() + BEGINNING;
+                if entries > limit {
+                    return Err(Rejection::Begun { part: part(), family, entries, limit });
+                }
                 continue;
             }
-            let allowed = limits.shrink.allowed(self.age);
+            let allowed = limits.shrink.allowed(self.blind);
             let percent = gone as f64 * 100.0 / before as f64;
-            if percent > allowed {
-                return Err(Rejection::Shrunk { part: part.clone(), family, percent, allowed });
+            if percent > allowed && !self.returns {
+                return Err(Rejection::Shrunk { part: part(), family, percent, allowed });
             }
             if after > before.saturating_mul(limits.growth.into()) {
-                return Err(Rejection::Grown { part: part.clone(), family, before, after, limit: limits.growth });
+                return Err(Rejection::Grown { part: part(), family, before, after, limit: limits.growth });
             }
         }
         Ok(())
@@ -364,7 +457,7 @@ mod tests {
         range.map(|n| format!("198.51.{}.{}/32 ", 100 + n / 256, n % 256)).collect()
     }
 
-    fn case(kind: Kind, last: Option<&str>, now: &str, age: Duration, accepted: bool) -> Result<(), Rejection> {
+    fn case(kind: Kind, last: Option<&str>, now: &str, blind: Duration, accepted: bool) -> Result<(), Rejection> {
         let part: Arc<str> = if kind == Kind::List { WHOLE } else { "us_cell_1" }.into();
         let last = last.map(nets);
         let document = Document {
@@ -372,8 +465,8 @@ mod tests {
             names: vec![Arc::clone(&part)],
             change_number: None,
         };
-        Case { kind, document: &document, wanted: &[part], last: |_: &str| last.as_deref(), age, accepted, same: false }
-            .judge()
+        let (last, wanted, same) = (|_: &str| last.as_deref(), &[part], false);
+        Case { kind, document: &document, wanted, last, blind, accepted, same, returns: false }.judge()
     }
 
     fn reason(result: Result<(), Rejection>) -> &'static str {
@@ -395,7 +488,7 @@ mod tests {
 
     #[test]
     fn after_an_outage_more_may_have_changed_but_not_everything() {
-        let okta = |keep, age| reason(case(Kind::Okta, Some(&hosts(0..100)), &hosts(0..keep), age, false));
+        let okta = |keep, blind| reason(case(Kind::Okta, Some(&hosts(0..100)), &hosts(0..keep), blind, false));
         assert_eq!(okta(33, DAY), "shrunk");
         assert_eq!(okta(33, 14 * DAY), "believed");
         assert_eq!(okta(19, 1000 * DAY), "shrunk");
@@ -410,7 +503,43 @@ mod tests {
     fn growth_is_bounded_but_a_new_family_is_none() {
         let okta = |now: &str| reason(case(Kind::Okta, Some(&hosts(0..10)), now, DAY, false));
         assert_eq!((okta(&hosts(0..20)), okta(&hosts(0..21))), ("believed", "grown"));
-        assert_eq!(okta(&format!("{} 2001:db8::/48", hosts(0..10))), "believed");
+        let v6 = |count| (0..count).map(|n| format!("2001:{n:x}::/48 ")).collect::<String>();
+        assert_eq!(okta(&format!("{} {}", hosts(0..10), v6(74))), "believed");
+        assert_eq!(okta(&format!("{} {}", hosts(0..10), v6(75))), "grown");
+        assert_eq!(
+            reason(case(Kind::Okta, Some(&v6(10)), &format!("{} {}", v6(10), hosts(0..75)), DAY, false)),
+            "grown"
+        );
+    }
+
+    #[test]
+    fn a_part_has_a_size_that_no_publisher_exceeds() {
+        let all = |kind, from: u32, to: u32, net: fn(u32) -> String| {
+            let now: String = (from..to).map(|n| net(n) + " ").collect();
+            let result = case(kind, None, &now, DAY, false);
+            assert!(result.as_ref().err().is_none_or(Rejection::is_acceptable));
+            assert_eq!(case(kind, None, &now, DAY, true), Ok(()));
+            reason(result)
+        };
+        let eight = |n: u32| format!("{n}.0.0.0/8");
+        assert_eq!(all(Kind::List, 11, 27, eight), "believed");
+        assert_eq!(all(Kind::List, 11, 28, eight), "too_many");
+        let sixteen = |n: u32| format!("{}.{}.0.0/16", n / 256, n % 256);
+        assert_eq!(all(Kind::AzureServiceTags, 11 << 8, 19 << 8, sixteen), "believed");
+        assert_eq!(all(Kind::AzureServiceTags, 11 << 8, (19 << 8) + 1, sixteen), "too_many");
+        let twenty = |n: u32| format!("198.{}.{}.0/20", n / 16, n % 16 * 16);
+        assert_eq!((all(Kind::Okta, 320, 336, twenty), all(Kind::Okta, 320, 337, twenty)), ("believed", "too_many"));
+        let v6 = |n: u32| format!("{:x}:{:x}::/32", 0x2000 + n / 65_536, n % 65_536);
+        for (kind, most) in [(Kind::Okta, 16), (Kind::AzureServiceTags, 256), (Kind::List, 65_536)] {
+            assert_eq!((all(kind, 0, most, v6), all(kind, 0, most + 1, v6)), ("believed", "too_many"), "{kind:?}");
+        }
+        let why = case(Kind::Okta, None, "198.51.0.0/20 2001:db0::/27 2001:dc0::/32", DAY, false).unwrap_err();
+        assert_eq!(why.reason(), "too_wide");
+        let why = case(Kind::List, None, "2001::/16 2002::/128", DAY, false).unwrap_err().to_string();
+        assert_eq!(
+            why,
+            "the list: its IPv6 ranges are together wider than one /16, the most that is believed of one part"
+        );
     }
 
     #[test]
@@ -496,9 +625,10 @@ mod tests {
                 document: &document,
                 wanted: &[wanted],
                 last,
-                age: DAY,
+                blind: DAY,
                 accepted: true,
                 same: false,
+                returns: false,
             }
             .judge()
         };
@@ -517,8 +647,9 @@ mod tests {
         let document = Document { parts, names: vec![Arc::clone(&old), Arc::clone(&new)], change_number: None };
         let judge = |wanted: Arc<str>| {
             let last = |part: &str| (part == "old").then_some(&wide[..]);
-            let (kind, accepted, same) = (Kind::Okta, false, true);
-            reason(Case { kind, document: &document, wanted: &[wanted], last, age: DAY, accepted, same }.judge())
+            let (kind, blind, accepted, same, returns) = (Kind::Okta, DAY, false, true, false);
+            let wanted = &[wanted];
+            reason(Case { kind, document: &document, wanted, last, blind, accepted, same, returns }.judge())
         };
         assert_eq!((judge(old), judge(new)), ("believed", "too_wide"));
     }

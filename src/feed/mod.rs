@@ -44,7 +44,7 @@ use tokio_util::task::AbortOnDropHandle;
 use self::{cache::Cache, refresh::Feed, refresh::Surroundings};
 pub use self::{
     clock::{Clock, Time},
-    fetch::Patience,
+    fetch::{Patience, proxy_faults},
     ranges::Ranges,
     refresh::Outcome,
     set::AddressSet,
@@ -113,19 +113,13 @@ impl Source {
 }
 
 impl Spec {
-    /// What a last good copy belongs to: the kind of feed, its source, and where in the document the ranges are.
+    /// What a last good copy belongs to beside its name: the kind of feed, and where in the document the ranges are. Not
+    /// the source: when that moves, what it said before is what its first document is compared with.
     fn identity(&self) -> [u8; 32] {
-        let (way, at) = match &self.source {
-            Source::Discover(url) => ("discover", url.clone().into_bytes()),
-            Source::File(path) => ("file", path.as_os_str().as_encoded_bytes().to_vec()),
-            Source::Url(url) => ("url", url.clone().into_bytes()),
-        };
         let mut hash = Sha256::new();
-        for field in
-            [self.kind.as_str().as_bytes(), way.as_bytes(), &at, self.pointer.as_deref().unwrap_or("\0").as_bytes()]
-        {
+        for field in [self.kind.as_str(), self.pointer.as_deref().unwrap_or("\0")] {
             hash.update((field.len() as u64).to_be_bytes());
-            hash.update(field);
+            hash.update(field.as_bytes());
         }
         hash.finalize().into()
     }
@@ -165,7 +159,8 @@ impl Feeds {
     }
 
     fn with(specs: Vec<Spec>, cache: Cache, metrics: Arc<Metrics>, clock: Clock, patience: Patience) -> Arc<Self> {
-        let with = Arc::new(Surroundings { metrics, cache, clock, patience, cache_told: AtomicBool::new(false) });
+        metrics.cache_writable.set(1);
+        let with = Arc::new(Surroundings { metrics, cache, clock, patience, unwritten: Mutex::default() });
         let feed = |spec: Spec| (Arc::clone(&spec.name), Arc::new(Feed::new(spec, &with)));
         let feeds = specs.into_iter().map(feed).collect();
         Arc::new(Self {
@@ -179,6 +174,9 @@ impl Feeds {
 
     /// Begins to keep the feeds up to date, in tasks that end with this. The first try of each is at once.
     pub fn run(&self) {
+        for fault in proxy_faults() {
+            tracing::warn!("{fault}");
+        }
         self.running.store(true, Ordering::Release);
         self.spawn();
     }
@@ -198,8 +196,8 @@ impl Feeds {
         }
     }
 
-    /// Takes the feeds of a new configuration. A feed of the same name, kind and source keeps what it has loaded; a part
-    /// that is named for the first time is fetched at once.
+    /// Takes the feeds of a new configuration. A feed of the same name, kind and pointer keeps what it has loaded; a part
+    /// that is named for the first time, and another source, is fetched at once.
     pub fn reconfigure(&self, specs: Vec<Spec>) {
         let before = self.feeds.load_full();
         let stays = |feed: &Feed| {
@@ -286,9 +284,9 @@ impl Feeds {
         let now = clock.now();
         let status = |feed: &Arc<Feed>| {
             let (spec, state, parts) = (feed.spec(), feed.state(now), feed.parts());
-            let (held, error, next_try) = {
+            let (held, error, cache_error, next_try) = {
                 let memory = feed.memory();
-                (memory.held.clone(), memory.error.clone(), memory.next_try)
+                (memory.held.clone(), memory.error.clone(), memory.cache_error.clone(), memory.next_try)
             };
             let part = |(name, part): (&Arc<str>, &Arc<Part>)| {
                 let kept = held.as_ref().and_then(|held| held.parts.get(name));
@@ -311,10 +309,11 @@ impl Feeds {
                 last_success: held.map(|held| clock.to_wall(held.checked)),
                 document_date: held.and_then(|held| held.dated),
                 change_number: held.and_then(|held| held.change_number),
-                sha256: held.map(|held| data_encoding::HEXLOWER.encode(&held.sha256)),
+                sha256: held.and_then(|held| held.sha256).map(|hash| data_encoding::HEXLOWER.encode(&hash)),
                 entries: parts.iter().map(|part| part.entries).sum(),
                 addresses: parts.iter().map(|part| part.addresses).sum(),
                 last_error: error,
+                cache_error,
                 next_try: next_try.map(|at| clock.to_wall(at)),
                 parts,
             }
@@ -342,7 +341,7 @@ pub struct Status {
     pub document_date: Option<u64>,
     /// Azure's count of publications.
     pub change_number: Option<u64>,
-    /// Of the document in force.
+    /// Of the document in force; none where parts on disk came of several.
     pub sha256: Option<String>,
     /// Entries of its parts.
     pub entries: usize,
@@ -350,6 +349,8 @@ pub struct Status {
     pub addresses: u64,
     /// Why the last try failed.
     pub last_error: Option<String>,
+    /// Why the copy on disk was not used, or could not be written.
+    pub cache_error: Option<String>,
     /// When the next one is due.
     pub next_try: Option<u64>,
     /// The parts that tenants name.
@@ -422,14 +423,11 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_belongs_to_kind_source_and_pointer() {
-        let same = Spec { refresh: Duration::from_secs(60), parts: vec![], ..spec() };
+    fn a_copy_belongs_to_kind_and_pointer() {
+        let source = Source::Discover("https://feeds.example/moved".into());
+        let same = Spec { refresh: Duration::from_secs(60), parts: vec![], source, ..spec() };
         assert_eq!(same.identity(), spec().identity());
-        for other in [
-            Spec { kind: Kind::List, ..spec() },
-            Spec { source: Source::Discover("https://feeds.example/ip_ranges.json".into()), ..spec() },
-            Spec { pointer: Some(String::new()), ..spec() },
-        ] {
+        for other in [Spec { kind: Kind::List, ..spec() }, Spec { pointer: Some(String::new()), ..spec() }] {
             assert_ne!(other.identity(), spec().identity());
         }
     }

@@ -4,13 +4,12 @@
 //! changes, not with every try.
 
 use std::{
-    collections::BTreeMap,
-    path::Path,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -29,7 +28,7 @@ use super::{
     set::AddressSet,
     state::{Change, Held, Kept, Standing, Validators},
 };
-use crate::observe::Metrics;
+use crate::{observe::Metrics, watch::Seen};
 
 /// The first pause after a failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
@@ -41,6 +40,10 @@ const TICK: Duration = Duration::from_secs(20);
 /// Between two looks at a file.
 const FILE_TICK: Duration = Duration::from_secs(3);
 
+/// A server may say "unchanged" of what has changed (a clock set back, a proxy that caches); so it is asked now and then
+/// for the whole.
+const WHOLE_EVERY: Duration = Duration::from_secs(86_400);
+
 /// What feeds share.
 #[derive(Debug)]
 pub(super) struct Surroundings {
@@ -48,8 +51,27 @@ pub(super) struct Surroundings {
     pub(super) cache: Cache,
     pub(super) clock: Clock,
     pub(super) patience: Patience,
-    /// That the cache cannot be written has been said.
-    pub(super) cache_told: AtomicBool,
+    /// Feeds whose last copy could not be written.
+    pub(super) unwritten: Mutex<BTreeSet<Arc<str>>>,
+}
+
+impl Surroundings {
+    /// Notes how writing a copy went; says it once until all can be written again.
+    fn written(&self, feed: &Arc<str>, error: Option<&str>) {
+        let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        match error {
+            Some(error) => {
+                if unwritten.is_empty() {
+                    tracing::warn!(error, "feeds.cache_dir cannot be written; a restart will have to fetch all feeds");
+                }
+                unwritten.insert(Arc::clone(feed));
+            }
+            None => {
+                unwritten.remove(feed);
+            }
+        }
+        self.metrics.cache_writable.set(i64::from(unwritten.is_empty()));
+    }
 }
 
 /// How a turn ended.
@@ -99,6 +121,8 @@ pub(super) struct Memory {
     pub(super) held: Option<Arc<Held>>,
     /// Why the last turn failed.
     pub(super) error: Option<String>,
+    /// Why the copy on disk was not used, or could not be written.
+    pub(super) cache_error: Option<String>,
     failures: u32,
     retry_after: Option<Duration>,
     /// The parts whose absence has been said.
@@ -114,14 +138,18 @@ impl Feed {
     pub(super) fn new(spec: Spec, with: &Surroundings) -> Self {
         let standing = Arc::<Standing>::default();
         standing.set_stale_after(spec.stale_after);
-        let held = with.cache.load(&spec, &with.clock).unwrap_or_else(|error| {
-            tracing::warn!(feed = &*spec.name, %error, "the last good copy on disk is not used");
-            None
-        });
+        with.cache.sweep(&spec);
+        let (held, cache_error) = match with.cache.load(&spec, &with.clock) {
+            Ok(held) => (held, None),
+            Err(error) => {
+                tracing::warn!(feed = &*spec.name, %error, "the last good copy on disk is not used");
+                (None, Some(format!("the last good copy on disk is not used: {error}")))
+            }
+        };
         let feed = Self {
             parts: ArcSwap::from_pointee(BTreeMap::new()),
             standing,
-            memory: Mutex::default(),
+            memory: Mutex::new(Memory { cache_error, ..Memory::default() }),
             turn: tokio::sync::Mutex::default(),
             wake: Notify::new(),
             tried: AtomicBool::new(false),
@@ -134,6 +162,7 @@ impl Feed {
             let hours = with.clock.now().since(held.checked).as_secs() / 3600;
             tracing::info!(feed = &*feed.spec().name, hours, "the last good copy from disk is in force");
             feed.memory().held = Some(Arc::new(held));
+            feed.hold(with.clock.now(), Held::clone);
         }
         feed.name_parts(with);
         feed
@@ -167,10 +196,12 @@ impl Feed {
         parts.values().map(|part| part.state(now)).max().unwrap_or(whole)
     }
 
-    /// Takes new settings of the same source; a newly named part is fetched at once.
+    /// Takes new settings; a newly named part, and another source, is fetched at once. What was loaded from the source
+    /// before stays in force until then, and is what the first document of the new one is compared with.
     pub(super) fn reconfigure(&self, spec: Spec, with: &Surroundings) {
         self.standing.set_stale_after(spec.stale_after);
         let before = self.spec.swap(Arc::new(spec));
+        self.hold(with.clock.now(), Held::clone);
         self.name_parts(with);
         if *before != *self.spec() {
             self.wake.notify_one();
@@ -207,12 +238,14 @@ impl Feed {
         let _turn = self.turn.lock().await;
         let spec = self.spec();
         let held = self.memory().held.clone();
+        let now = with.clock.now();
         // Only a copy that has every part may be confirmed by "not modified".
-        let known = held.as_deref().filter(|held| wanted(&spec).iter().all(|part| held.parts.contains_key(part)));
+        let whole = |held: &&Held| wanted(&spec).iter().all(|part| held.parts.contains_key(part));
+        let known = held.as_deref().filter(whole).filter(|held| now.since(held.fetched) < WHOLE_EVERY);
         let outcome = match fetch::fetch(&spec, known.map(|held| &held.validators), with.patience).await {
             Ok(Answer::Document(fetched)) => self.document(&spec, held, fetched, with).await,
-            Ok(Answer::Unchanged) => self.unchanged(&spec, held, with).await,
-            Err(FetchError::TooLarge(cap)) => self.rejected(&spec, Rejection::TooLarge(cap), None, with),
+            Ok(Answer::Unchanged) => self.unchanged(&spec, with).await,
+            Err(FetchError::TooLarge(cap)) => self.rejected(&spec, Rejection::TooLarge(cap), None, with).await,
             Err(error) => {
                 self.memory().retry_after = error.retry_after();
                 self.failed(&spec, error.to_string(), with)
@@ -235,7 +268,7 @@ impl Feed {
         let read = task::spawn_blocking(move || Reading::of(&own, held.as_deref(), fetched, now)).await;
         match read {
             Ok(Ok(reading)) => self.accepted(spec, reading, with).await,
-            Ok(Err((rejection, sha256))) => self.rejected(spec, rejection, Some(sha256), with),
+            Ok(Err((rejection, sha256))) => self.rejected(spec, rejection, Some(sha256), with).await,
             Err(error) => self.failed(spec, format!("the task that reads the document ended: {error}"), with),
         }
     }
@@ -280,15 +313,13 @@ impl Feed {
         Outcome::Accepted(changes)
     }
 
-    async fn unchanged(&self, spec: &Arc<Spec>, held: Option<Arc<Held>>, with: &Arc<Surroundings>) -> Outcome {
-        let Some(held) = held else {
+    async fn unchanged(&self, spec: &Arc<Spec>, with: &Arc<Surroundings>) -> Outcome {
+        let now = with.clock.now();
+        let Some(held) = self.hold(now, |held| held.confirmed(now)) else {
             return self.failed(spec, "the source says that nothing has changed, and nothing is here".into(), with);
         };
-        let now = with.clock.now();
-        let held = Arc::new(Held { checked: now, ..(*held).clone() });
         let recovered = {
             let mut memory = self.memory();
-            memory.held = Some(Arc::clone(&held));
             memory.failures = 0;
             memory.error.take().is_some()
         };
@@ -300,7 +331,13 @@ impl Feed {
         Outcome::Unchanged
     }
 
-    fn rejected(&self, spec: &Spec, rejection: Rejection, sha256: Option<[u8; 32]>, with: &Surroundings) -> Outcome {
+    async fn rejected(
+        &self,
+        spec: &Arc<Spec>,
+        rejection: Rejection,
+        sha256: Option<[u8; 32]>,
+        with: &Arc<Surroundings>,
+    ) -> Outcome {
         with.metrics.feed_rejected.with_label_values(&[&*spec.name, rejection.reason()]).inc();
         self.standing.rejected();
         let sha256 = sha256.map(|hash| HEXLOWER.encode(&hash));
@@ -309,6 +346,12 @@ impl Feed {
             error.push_str(&format!("; if a person has read it and it is right, set `accept: {hash}`"));
         }
         self.complain(spec, error, "the last good copy stays in force");
+        let now = with.clock.now();
+        if rejection.was_read()
+            && let Some(held) = self.hold(now, |held| held.doubted(now))
+        {
+            self.save(spec, held, with).await;
+        }
         Outcome::Rejected { rejection, sha256 }
     }
 
@@ -353,15 +396,13 @@ impl Feed {
     async fn save(&self, spec: &Arc<Spec>, held: Arc<Held>, with: &Arc<Surroundings>) {
         let (spec, own) = (Arc::clone(spec), Arc::clone(with));
         let saved = task::spawn_blocking(move || own.cache.save(&spec, &held, &own.clock)).await;
-        match saved {
-            Ok(Ok(())) => with.cache_told.store(false, Ordering::Relaxed),
-            Ok(Err(error)) => {
-                if !with.cache_told.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(%error, "feeds.cache_dir cannot be written; a restart will have to fetch all feeds");
-                }
-            }
-            Err(error) => tracing::warn!(%error, "the task that writes the copy of a feed ended"),
-        }
+        let error = match saved {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(error) => Some(format!("the task that writes it ended: {error}")),
+        };
+        with.written(&self.spec().name, error.as_deref());
+        self.memory().cache_error = error.map(|error| format!("the copy cannot be written: {error}"));
     }
 
     /// What passes with time alone: grace ends, copies age.
@@ -369,31 +410,31 @@ impl Feed {
         // A turn that is under way does the same at its end.
         let Ok(_turn) = self.turn.try_lock() else { return };
         let now = with.clock.now();
-        let held = self.memory().held.clone();
-        let ends = |held: &Held| held.parts.values().any(|kept| kept.leaving.iter().any(|(_, until)| *until <= now));
-        if let Some(held) = held.filter(|held| ends(held)) {
-            self.expire((*held).clone(), now);
+        let (held, grace) = (self.memory().held.clone(), self.spec().removal_grace);
+        if held.is_some_and(|held| held.expires(now, grace)) {
+            self.hold(now, Held::clone);
         }
         self.tell_age(now);
         self.export(with);
     }
 
-    fn expire(&self, mut held: Held, now: Time) {
+    /// Changes what is known of the copy, and drops from it what the grace no longer keeps.
+    fn hold(&self, now: Time, change: impl FnOnce(&Held) -> Held) -> Option<Arc<Held>> {
+        let spec = self.spec();
+        // Held from the look to the end, so that no other change is lost.
         let mut memory = self.memory();
+        let mut held = change(memory.held.as_deref()?);
+        let gone = held.expire(now, spec.removal_grace);
+        let held = Arc::new(held);
         let parts = self.parts.load();
-        for (name, kept) in &mut held.parts {
-            if kept.expire(now) {
-                if let Some(part) = parts.get(name) {
-                    part.publish(AddressSet::new(kept.nets()), kept.count());
-                }
-                tracing::info!(
-                    feed = &*self.spec().name,
-                    part = &**name,
-                    "addresses that were removed are no longer kept"
-                );
+        for part in gone {
+            if let (Some(open), Some(kept)) = (parts.get(&part), held.parts.get(&part)) {
+                open.publish(AddressSet::new(kept.nets()), kept.count());
             }
+            tracing::info!(feed = &*spec.name, part = &*part, "addresses that were removed are no longer kept");
         }
-        memory.held = Some(Arc::new(held));
+        memory.held = Some(Arc::clone(&held));
+        Some(held)
     }
 
     /// Says once that a copy grows old, and once more when it is a matter of days. Okta's list loses 5 % within three
@@ -471,6 +512,7 @@ impl Feed {
         let (spec, metrics) = (self.spec(), &with.metrics);
         let feed = &*spec.name;
         // What was never exported cannot be removed; that is no fault.
+        with.written(&spec.name, None);
         let _ = metrics.feed_info.remove_label_values(&[feed, spec.kind.as_str()]);
         let _ = metrics.feed_failures.remove_label_values(&[feed]);
         let _ = metrics.feed_last_success.remove_label_values(&[feed]);
@@ -506,7 +548,7 @@ impl Feed {
     }
 
     /// Returns when it is time, when the settings or when the file have changed.
-    async fn wait(&self, until: time::Instant, before: Option<Stamp>, with: &Surroundings) {
+    async fn wait(&self, until: time::Instant, before: Option<Seen>, with: &Surroundings) {
         let mut tended = time::Instant::now();
         loop {
             let is_file = matches!(self.spec().source, Source::File(_));
@@ -525,21 +567,17 @@ impl Feed {
         }
     }
 
-    async fn stamp(&self) -> Option<Stamp> {
+    async fn stamp(&self) -> Option<Seen> {
         let spec = self.spec();
         match &spec.source {
-            Source::File(path) => stamp(path).await,
+            // Also where a file was exchanged behind a symlink, or for one of the same length and time.
+            Source::File(path) => {
+                let path = path.clone();
+                task::spawn_blocking(move || Seen::of(path)).await.ok()
+            }
             Source::Discover(_) | Source::Url(_) => None,
         }
     }
-}
-
-/// What tells that a file has changed, also where it was swapped behind a symlink.
-type Stamp = (SystemTime, u64);
-
-async fn stamp(path: &Path) -> Option<Stamp> {
-    let about = tokio::fs::metadata(path).await.ok()?;
-    Some((about.modified().ok()?, about.len()))
 }
 
 /// A document that is believed, ready to be put in force.
@@ -566,9 +604,10 @@ impl Reading {
             document: &document,
             wanted: &parts,
             last: |part: &str| last.and_then(|held| held.parts.get(part)).map(|kept| &kept.current[..]),
-            age: last.map_or(Duration::ZERO, |held| now.since(held.checked)),
+            blind: last.map_or(Duration::ZERO, |held| held.blind(now)),
             accepted: spec.accept == Some(sha256),
-            same: last.is_some_and(|held| held.sha256 == sha256),
+            same: last.is_some_and(|held| held.sha256 == Some(sha256)),
+            returns: last.is_some_and(|held| held.before == Some(sha256)),
         };
         case.judge().map_err(|rejection| (rejection, sha256))?;
         Ok(Self::apply(spec, last, document, sha256, (fetched.validators, fetched.dated), now))
@@ -582,11 +621,14 @@ impl Reading {
         (validators, dated): (Validators, Option<u64>),
         now: Time,
     ) -> Self {
-        let same = last.filter(|held| held.sha256 == sha256);
+        let before = last.and_then(|held| if held.sha256 == Some(sha256) { held.before } else { held.sha256 });
         let mut held = Held {
-            sha256,
-            fetched: same.map_or(now, |held| held.fetched),
+            sha256: Some(sha256),
+            before,
+            fetched: now,
             checked: now,
+            read: now,
+            blind: Duration::ZERO,
             validators,
             dated,
             change_number: document.change_number,
@@ -616,7 +658,8 @@ pub(super) fn wanted(spec: &Spec) -> Vec<Arc<str>> {
 }
 
 /// How long to wait for the next try. After a success the interval, a tenth more or less, so that a fleet does not come
-/// at once; after failures 30 s, doubled each time up to the interval, half as much again at random. `dice` is from 0 to 1.
+/// at once; after failures 30 s, doubled each time up to the interval, half as much again at random. What all of a fleet
+/// come to in the end, the interval or what the source asked for, is a tenth longer at random. `dice` is from 0 to 1.
 fn pause(failures: u32, refresh: Duration, retry_after: Option<Duration>, dice: f64) -> Duration {
     // So that no sum of times overflows.
     let refresh = refresh.min(YEAR);
@@ -626,7 +669,7 @@ fn pause(failures: u32, refresh: Duration, retry_after: Option<Duration>, dice: 
     let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
     let own = doubled.mul_f64(1.0 + 0.5 * dice).min(refresh.max(FIRST_PAUSE));
     let asked = retry_after.unwrap_or_default().min(refresh.max(LONGEST_PAUSE));
-    own.max(asked)
+    own.max(asked).mul_f64(1.0 + 0.1 * dice)
 }
 
 fn dice() -> f64 {
@@ -690,10 +733,11 @@ mod tests {
     #[test]
     fn failures_are_tried_again_soon_and_then_later() {
         assert_eq!(pause(1, HOUR, None, 0.0), Duration::from_secs(30));
-        assert_eq!(pause(1, HOUR, None, 1.0), Duration::from_secs(45));
+        assert_eq!(pause(1, HOUR, None, 1.0), Duration::from_millis(49_500));
         assert_eq!(pause(3, HOUR, None, 0.0), Duration::from_secs(120));
         for failures in [10, 100, u32::MAX] {
-            assert_eq!(pause(failures, HOUR, None, 1.0), HOUR);
+            assert_eq!(pause(failures, HOUR, None, 0.0), HOUR);
+            assert_eq!(pause(failures, HOUR, None, 1.0), HOUR + HOUR / 10);
         }
     }
 
@@ -703,6 +747,8 @@ mod tests {
         assert_eq!(asked(600), Duration::from_secs(600));
         assert_eq!(asked(1), Duration::from_secs(30));
         assert_eq!(asked(u64::MAX), HOUR);
+        let late = pause(1, HOUR, Some(Duration::from_secs(600)), 1.0);
+        assert_eq!(late, Duration::from_secs(660), "a fleet that was told the same does not come at once");
         assert_eq!(pause(1, 24 * HOUR, Some(10 * HOUR), 0.0), 10 * HOUR);
     }
 

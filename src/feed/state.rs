@@ -14,6 +14,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use http::HeaderValue;
 use ipnet::IpNet;
 use serde::Serialize;
 
@@ -145,12 +146,18 @@ impl Standing {
 /// The last good copy of a feed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Held {
-    /// Of the document.
-    pub(super) sha256: [u8; 32],
-    /// When it came.
+    /// Of the document; none where its parts came of several.
+    pub(super) sha256: Option<[u8; 32]>,
+    /// Of the document in force before it.
+    pub(super) before: Option<[u8; 32]>,
+    /// When it last came as a whole, and was not only said to be unchanged.
     pub(super) fetched: Time,
     /// When it was last accepted or found unchanged.
     pub(super) checked: Time,
+    /// When there last was a document that could be read, believed or not.
+    pub(super) read: Time,
+    /// The longest time without one between `checked` and `read`.
+    pub(super) blind: Duration,
     /// To ask for it only if it has changed.
     pub(super) validators: Validators,
     /// What it says of its own date, Unix time.
@@ -161,6 +168,37 @@ pub(super) struct Held {
     pub(super) parts: BTreeMap<Arc<str>, Kept>,
 }
 
+impl Held {
+    /// For how long no document could be read since this copy was last found good.
+    pub(super) fn blind(&self, now: Time) -> Duration {
+        self.blind.max(now.since(self.read))
+    }
+
+    /// The copy after a document that could be read and is not believed.
+    pub(super) fn doubted(&self, now: Time) -> Self {
+        Self { blind: self.blind(now), read: now, ..self.clone() }
+    }
+
+    /// The copy after it was found unchanged.
+    pub(super) fn confirmed(&self, now: Time) -> Self {
+        Self { checked: now, read: now, blind: Duration::ZERO, ..self.clone() }
+    }
+
+    /// Whether [`Held::expire`] would change anything.
+    pub(super) fn expires(&self, now: Time, grace: Duration) -> bool {
+        let kept = now..=now.plus(grace);
+        let mut ends = self.parts.values().flat_map(|kept| &kept.leaving).map(|(_, until)| until);
+        ends.any(|until| *until == now || !kept.contains(until))
+    }
+
+    /// Drops what the grace no longer keeps; the parts in which there was any. A grace that was shortened holds for what
+    /// leaves already.
+    pub(super) fn expire(&mut self, now: Time, grace: Duration) -> Vec<Arc<str>> {
+        let parts = self.parts.iter_mut();
+        parts.filter_map(|(name, kept)| kept.expire(now, grace).then(|| Arc::clone(name))).collect()
+    }
+}
+
 /// What the server said about the version of a document.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Validators {
@@ -168,6 +206,17 @@ pub(super) struct Validators {
     pub(super) url: [u8; 32],
     pub(super) etag: Option<String>,
     pub(super) last_modified: Option<String>,
+}
+
+/// An ETag is a hash or a date; what is longer is not sent back.
+const LONGEST: usize = 512;
+
+impl Validators {
+    /// Those that can be sent: a disk and a server may hold anything.
+    pub(super) fn usable(self) -> Self {
+        let fits = |text: &String| text.len() <= LONGEST && HeaderValue::from_str(text).is_ok();
+        Self { etag: self.etag.filter(fits), last_modified: self.last_modified.filter(fits), ..self }
+    }
 }
 
 /// One part of the last good copy.
@@ -240,9 +289,9 @@ impl Kept {
         (kept, change)
     }
 
-    /// Drops what the grace no longer keeps; whether there was any.
-    pub(super) fn expire(&mut self, now: Time) -> bool {
-        let before = self.leaving.len();
+    fn expire(&mut self, now: Time, grace: Duration) -> bool {
+        let (before, end) = (self.leaving.len(), now.plus(grace));
+        self.leaving.iter_mut().for_each(|(_, until)| *until = end.min(*until));
         self.leaving.retain(|(_, until)| *until > now);
         self.leaving.len() < before
     }
@@ -310,8 +359,8 @@ mod tests {
         let (mut second, change) = next(Some(&first), "192.0.2.0/32 198.51.100.0/32", 1);
         assert_eq!((change.added, change.removed, change.kept, change.published, change.total), (1, 1, 1, 2, 3));
         assert!(allows(&second, "192.0.2.1") && allows(&second, "198.51.100.0"));
-        assert!(!second.expire(day(7)) && allows(&second, "192.0.2.1"));
-        assert!(second.expire(day(8)) && !allows(&second, "192.0.2.1"));
+        assert!(!second.expire(day(7), WEEK) && allows(&second, "192.0.2.1"));
+        assert!(second.expire(day(8), WEEK) && !allows(&second, "192.0.2.1"));
     }
 
     #[test]
@@ -320,7 +369,7 @@ mod tests {
         let (second, _) = next(Some(&first), "192.0.2.0/32", 1);
         let (mut third, change) = next(Some(&second), "192.0.2.0/31", 2);
         assert_eq!((change.added, change.kept), (1, 0));
-        assert!(!third.expire(day(100)) && allows(&third, "192.0.2.1"));
+        assert!(!third.expire(day(100), WEEK) && allows(&third, "192.0.2.1"));
     }
 
     #[test]
@@ -339,7 +388,7 @@ mod tests {
         // A later document does not prolong it, and takes back what it needs.
         let (mut third, _) = next(Some(&second), "192.0.2.0/25 192.0.2.128/26", 5);
         assert_eq!(third.leaving, [("192.0.2.192/26".parse().unwrap(), day(8))]);
-        third.expire(day(8));
+        third.expire(day(8), WEEK);
         assert!(allows(&third, "192.0.2.129") && !allows(&third, "192.0.2.193"));
     }
 
@@ -351,6 +400,32 @@ mod tests {
         assert_eq!(third.leaving[0].1, day(3));
         let (none, _) = Kept::next(Some(&second), &"a".into(), &nets("192.0.2.0/32"), day(2), Duration::ZERO);
         assert!(none.leaving.is_empty());
+    }
+
+    #[test]
+    fn what_leaves_is_bounded_by_the_grace_of_now() {
+        let leaving = vec![("192.0.2.1/32".parse().unwrap(), day(100)), ("192.0.2.2/32".parse().unwrap(), day(3))];
+        let kept = Kept { current: nets("192.0.2.0/32"), leaving };
+        let mut held = Held { parts: BTreeMap::from([("a".into(), kept)]), ..Held::default() };
+        assert!(held.expires(day(1), WEEK) && held.expire(day(1), WEEK).is_empty());
+        assert_eq!(held.parts["a"].leaving.iter().map(|(_, until)| *until).collect::<Vec<_>>(), [day(8), day(3)]);
+        assert!(!held.expires(day(2), WEEK) && held.expires(day(3), WEEK));
+        assert_eq!(held.expire(day(2), Duration::ZERO), [Arc::<str>::from("a")]);
+        assert!(held.parts["a"].leaving.is_empty());
+    }
+
+    #[test]
+    fn only_time_without_a_document_makes_a_copy_blind() {
+        let mut held = Held { checked: day(0), read: day(0), ..Held::default() };
+        for at in 1..=30 {
+            assert_eq!(held.blind(day(at)), DAY);
+            held = held.doubted(day(at));
+        }
+        // A document that is refused after an outage does not undo what the outage allows.
+        assert_eq!(held.blind(day(40)), 10 * DAY);
+        held = held.doubted(day(40));
+        assert_eq!(held.blind(day(41)), 10 * DAY);
+        assert_eq!(held.confirmed(day(41)).blind(day(42)), DAY);
     }
 
     proptest! {

@@ -125,16 +125,17 @@ impl Admin {
     async fn ready(&self, verbose: bool) -> Response<Full<Bytes>> {
         let draining = *self.draining.borrow();
         let app = if verbose || self.app_required { Some(self.knock().await) } else { None };
-        let tried = self.feeds.all_tried() || self.since.elapsed() >= FEEDS;
+        let all_tried = self.feeds.all_tried();
+        let tried = all_tried || self.since.elapsed() >= FEEDS;
         let ready = !draining && tried && (!self.app_required || app == Some(true));
         let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         let mut page = String::new();
         if verbose {
             page.push_str(if draining { "[-] drain: stopping\n" } else { "[+] drain: not draining\n" });
-            page.push_str(if tried {
-                "[+] feeds: each has been tried\n"
-            } else {
-                "[-] feeds: first tries are under way\n"
+            page.push_str(match (all_tried, tried) {
+                (true, _) => "[+] feeds: each has been tried\n",
+                (false, true) => "[!] feeds: first tries are still under way, and are waited for no longer\n",
+                (false, false) => "[-] feeds: first tries are under way\n",
             });
             page.push_str(match (app, self.app_required) {
                 (Some(true), _) => "[+] app: accepts connections\n",
@@ -161,4 +162,49 @@ fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
     *answer.status_mut() = status;
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+    use crate::feed::{Kind, Source, Spec};
+
+    #[tokio::test]
+    async fn a_feed_that_hangs_is_waited_for_and_then_not_called_tried() {
+        let hour = Duration::from_secs(3600);
+        let spec = Spec {
+            name: "office".into(),
+            kind: Kind::List,
+            source: Source::File("/nowhere".into()),
+            refresh: hour,
+            removal_grace: hour,
+            stale_after: hour,
+            ca: None,
+            accept: None,
+            pointer: None,
+            parts: Vec::new(),
+        };
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let feeds = Feeds::new(vec![spec], None, Arc::clone(&metrics));
+        let (_keep, draining) = watch::channel(false);
+        let (since, app) = (Instant::now(), Uri::from_static("http://127.0.0.1:1"));
+        let mut admin = Admin { metrics, draining, feeds, since, app, app_required: false };
+        for (tried, waited, code, line) in [
+            (false, Duration::ZERO, 503, "[-] feeds: first tries are under way\n"),
+            (false, FEEDS, 200, "[!] feeds: first tries are still under way, and are waited for no longer\n"),
+            (true, Duration::ZERO, 200, "[+] feeds: each has been tried\n"),
+        ] {
+            if tried {
+                admin.feeds.refresh("office").await;
+            }
+            admin.since = Instant::now().checked_sub(waited).unwrap();
+            let answer = admin.ready(true).await;
+            assert_eq!(answer.status(), code);
+            let page = answer.into_body().collect().await.unwrap().to_bytes();
+            let page = std::str::from_utf8(&page).unwrap();
+            assert!(page.contains(line), "{page}");
+        }
+    }
 }

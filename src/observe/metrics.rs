@@ -106,6 +106,12 @@ const ALLOWLIST_DECISIONS: Metric = metric(
     &["tenant", "decision"],
     "Addresses judged: listed; refused; would_refuse (mode observe); feed_not_ready (503); address_unknown; and, beside these, unlisted_valid_token: a caller with a valid token whose address is not listed.",
 );
+const CACHE_WRITABLE: Metric = metric(
+    "scimshim_cache_writable",
+    "gauge",
+    &[],
+    "0 while the copy of a feed cannot be written to feeds.cache_dir; 1 otherwise, also where none is configured.",
+);
 const CLIENT_CONNECTIONS: Metric = metric(
     "scimshim_client_connections",
     "gauge",
@@ -216,6 +222,7 @@ const TOKEN_LAST_USED: Metric = metric(
 pub static TABLE: &[Metric] = &[
     ALLOWLIST_DECISIONS,
     BUILD_INFO,
+    CACHE_WRITABLE,
     CLIENT_CONNECTIONS,
     CLIENTS_LEFT,
     CONFIG_LAST_RELOAD,
@@ -305,6 +312,8 @@ pub struct Metrics {
     pub idp_suggested: IntGaugeVec,
     /// Addresses judged.
     pub allowlist_decisions: IntCounterVec,
+    /// 0 while the copy of a feed cannot be written.
+    pub cache_writable: IntGauge,
     /// Connections of clients.
     pub client_connections: IntGauge,
     /// When the settings in force were read, Unix time.
@@ -372,6 +381,7 @@ impl Metrics {
             idp_detected: gauges(&registry, &IDP_DETECTED)?,
             idp_suggested: gauges(&registry, &IDP_SUGGESTED)?,
             allowlist_decisions: counters(&registry, &ALLOWLIST_DECISIONS)?,
+            cache_writable: gauges(&registry, &CACHE_WRITABLE)?.with_label_values(&[] as &[&str]),
             client_connections: gauges(&registry, &CLIENT_CONNECTIONS)?.with_label_values(&[] as &[&str]),
             config_last_reload: gauges(&registry, &CONFIG_LAST_RELOAD)?.with_label_values(&[] as &[&str]),
             config_reload_success: gauges(&registry, &CONFIG_RELOAD_SUCCESS)?.with_label_values(&[] as &[&str]),

@@ -4,33 +4,30 @@
 //! their tag is asked for: a quarter of the time and a fortieth of the memory of a tree of values. Tags are
 //! selected by `name` and never by `systemService`, which says "AzureAD" in one cloud and "AzureIdentity" in another.
 
-use std::{borrow::Cow, collections::HashSet};
+use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Document, Entries, ParseError, Wanted, malformed};
+use super::{Document, Entries, ParseError, Wanted, elements, malformed, shorten};
 use crate::feed::Kind;
 
+const KIND: Kind = Kind::AzureServiceTags;
+
 pub(super) fn read(text: &str, wanted: Wanted<'_>, entries: &mut Entries) -> Result<Document, ParseError> {
-    let file: File<'_> = serde_json::from_str(text).map_err(malformed(Kind::AzureServiceTags))?;
+    let file: File<'_> = serde_json::from_str(text).map_err(malformed(KIND))?;
     let change_number = file.change_number.and_then(number);
     let mut document = Document { change_number, ..Document::default() };
-    let mut seen = HashSet::with_capacity(file.values.len());
-    for tag in &file.values {
-        if !seen.insert(tag.name.as_ref()) {
-            return Err(ParseError::DuplicatePart(super::shorten(&tag.name)));
+    elements(KIND, file.values.get(), |_, tag: Tag<'_>| {
+        let name = entries.part(KIND, &tag.name)?;
+        document.names.push(name.clone());
+        if wanted.has(&name) {
+            let properties: Properties<'_> = serde_json::from_str(tag.properties.get()).map_err(malformed(KIND))?;
+            let nets = entries.array(KIND, properties.address_prefixes, || format!("tag {}", shorten(&name)))?;
+            document.parts.insert(name, nets);
         }
-        document.names.push(tag.name.as_ref().into());
-        if !wanted.has(&tag.name) {
-            continue;
-        }
-        let properties: Properties<'_> =
-            serde_json::from_str(tag.properties.get()).map_err(malformed(Kind::AzureServiceTags))?;
-        let read = |Text(text): &Text<'_>| entries.read(text, || format!("tag {}", super::shorten(&tag.name)));
-        let nets = properties.address_prefixes.iter().map(read).collect::<Result<_, _>>()?;
-        document.parts.insert(tag.name.as_ref().into(), nets);
-    }
+        Ok(())
+    })?;
     Ok(document)
 }
 
@@ -40,7 +37,7 @@ struct File<'a> {
     #[serde(borrow, rename = "changeNumber")]
     change_number: Option<&'a RawValue>,
     #[serde(borrow)]
-    values: Vec<Tag<'a>>,
+    values: &'a RawValue,
 }
 
 #[derive(Deserialize)]
@@ -55,11 +52,8 @@ struct Tag<'a> {
 #[derive(Deserialize)]
 struct Properties<'a> {
     #[serde(borrow, rename = "addressPrefixes")]
-    address_prefixes: Vec<Text<'a>>,
+    address_prefixes: &'a RawValue,
 }
-
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn number(value: &RawValue) -> Option<u64> {
     value.get().trim_matches('"').parse().ok()

@@ -2,19 +2,38 @@
 //!
 //! An entry that cannot be read is an error of the whole document, never left out: a tool that drops lines makes an
 //! empty list of an error page. Nothing here judges whether the ranges are plausible; that is `guard`.
+//!
+//! JSON is taken piece by piece, text that is not needed stays text, and the first fault ends it: whatever the sender
+//! makes of its bytes, reading takes no more memory than the ranges and names that are in them.
 
 mod azure;
 mod list;
 mod okta;
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashSet},
+    fmt,
+    marker::PhantomData,
+    net::IpAddr,
+    sync::Arc,
+};
 
 use ipnet::IpNet;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::value::RawValue;
 
 use super::Kind;
 
 /// The name of a list's only part.
 pub const WHOLE: &str = "";
+
+/// More than any document has: Azure's public file has 95,823 ranges in 3,041 tags.
+const MOST_RANGES: usize = 500_000;
+const MOST_PARTS: usize = 50_000;
 
 /// What a document says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -165,16 +184,117 @@ fn shorten(text: &str) -> String {
     short
 }
 
+/// Text that is borrowed where it holds no escapes; `Cow` alone would always copy.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Hands out the elements of a JSON array, one after another, to the first that is wrong.
+fn elements<'a, T: Deserialize<'a>>(
+    kind: Kind,
+    array: &'a str,
+    mut take: impl FnMut(usize, T) -> Result<(), ParseError>,
+) -> Result<(), ParseError> {
+    struct Elements<F, T>(F, PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>, F: FnMut(usize, T) -> bool> Visitor<'de> for Elements<F, T> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an array")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(mut self, mut array: A) -> Result<(), A::Error> {
+            let mut index = 0;
+            while let Some(element) = array.next_element()? {
+                if !(self.0)(index, element) {
+                    return Err(de::Error::custom("stopped"));
+                }
+                index += 1;
+            }
+            Ok(())
+        }
+    }
+
+    let mut fault = None;
+    let goes_on = |index, element| take(index, element).map_err(|error| fault = Some(error)).is_ok();
+    let mut json = serde_json::Deserializer::from_str(array);
+    let read = json.deserialize_seq(Elements(goes_on, PhantomData)).and_then(|()| json.end());
+    fault.map_or_else(|| read.map_err(malformed(kind)), Err)
+}
+
+/// Hands out the members of a JSON object in their order, one after another, to the first that is wrong. A map would
+/// hide that one stands there twice.
+fn members<'a>(
+    kind: Kind,
+    object: &'a str,
+    mut take: impl FnMut(Cow<'a, str>, &'a RawValue) -> Result<(), ParseError>,
+) -> Result<(), ParseError> {
+    struct Members<F>(F);
+
+    impl<'de, F: FnMut(Cow<'de, str>, &'de RawValue) -> bool> Visitor<'de> for Members<F> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(mut self, mut object: A) -> Result<(), A::Error> {
+            while let Some((Text(name), value)) = object.next_entry()? {
+                if !(self.0)(name, value) {
+                    return Err(de::Error::custom("stopped"));
+                }
+            }
+            Ok(())
+        }
+    }
+
+    let mut fault = None;
+    let goes_on = |name, value| take(name, value).map_err(|error| fault = Some(error)).is_ok();
+    let mut json = serde_json::Deserializer::from_str(object);
+    let read = json.deserialize_map(Members(goes_on)).and_then(|()| json.end());
+    fault.map_or_else(|| read.map_err(malformed(kind)), Err)
+}
+
 /// Reads entries; those with host bits are counted, so that one message says how many there are.
 #[derive(Debug, Default)]
 struct Entries {
+    parts: HashSet<Arc<str>>,
+    ranges: usize,
     host_bits: usize,
     first: Option<(String, IpNet)>,
 }
 
 impl Entries {
+    /// The name of another part.
+    fn part(&mut self, kind: Kind, name: &str) -> Result<Arc<str>, ParseError> {
+        let name: Arc<str> = name.into();
+        if !self.parts.insert(Arc::clone(&name)) {
+            return Err(ParseError::DuplicatePart(shorten(&name)));
+        }
+        if self.parts.len() > MOST_PARTS {
+            let why = format!("it has more than {MOST_PARTS} parts");
+            return Err(ParseError::Malformed { expected: expected(kind), why });
+        }
+        Ok(name)
+    }
+
+    /// The ranges in a JSON array of text. `at` says where it stands.
+    fn array(&mut self, kind: Kind, array: &RawValue, at: impl Fn() -> String) -> Result<Vec<IpNet>, ParseError> {
+        let mut nets = Vec::new();
+        elements(kind, array.get(), |_, Text(text)| {
+            nets.push(self.read(kind, &text, &at)?);
+            Ok(())
+        })?;
+        Ok(nets)
+    }
+
     /// A CIDR range, or an address as the range of it alone. `at` says where it stands.
-    fn read(&mut self, text: &str, at: impl Fn() -> String) -> Result<IpNet, ParseError> {
+    fn read(&mut self, kind: Kind, text: &str, at: impl Fn() -> String) -> Result<IpNet, ParseError> {
+        self.ranges += 1;
+        if self.ranges > MOST_RANGES {
+            let why = format!("it has more than {MOST_RANGES} ranges");
+            return Err(ParseError::Malformed { expected: expected(kind), why });
+        }
         // A range of `::ffff:...` is kept as it is; the guards refuse it.
         let net = match text.parse::<IpNet>() {
             Ok(net) => net,

@@ -3,68 +3,34 @@
 //! All cells are read, also those nobody names: the whole document is 90 kB, and a fault in one cell is a reason to
 //! doubt the others.
 
-use std::{borrow::Cow, collections::BTreeSet, fmt};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
-};
-
-use super::{Document, Entries, ParseError, Wanted, malformed};
+use super::{Document, Entries, ParseError, Wanted, malformed, members, shorten};
 use crate::feed::Kind;
 
+const KIND: Kind = Kind::Okta;
+
 pub(super) fn read(text: &str, wanted: Wanted<'_>, entries: &mut Entries) -> Result<Document, ParseError> {
-    let Cells(cells) = serde_json::from_str(text).map_err(malformed(Kind::Okta))?;
-    let mut seen = BTreeSet::new();
     let mut document = Document::default();
-    for (name, cell) in &cells {
-        if !seen.insert(name.as_ref()) {
-            return Err(ParseError::DuplicatePart(super::shorten(name)));
+    members(KIND, text, |name, cell| {
+        let name = entries.part(KIND, &name)?;
+        let cell: Cell<'_> = serde_json::from_str(cell.get()).map_err(malformed(KIND))?;
+        let nets = entries.array(KIND, cell.ip_ranges, || format!("cell {}", shorten(&name)))?;
+        document.names.push(name.clone());
+        if wanted.has(&name) {
+            document.parts.insert(name, nets);
         }
-        let read = |text: &Cow<'_, str>| entries.read(text, || format!("cell {}", super::shorten(name)));
-        let nets = cell.ip_ranges.iter().map(|Text(text)| text).map(read).collect::<Result<Vec<_>, _>>()?;
-        if wanted.has(name) {
-            document.parts.insert(name.as_ref().into(), nets);
-        }
-        document.names.push(name.as_ref().into());
-    }
+        Ok(())
+    })?;
     Ok(document)
 }
-
-/// The members in their order: a map would hide that a cell stands there twice.
-struct Cells<'a>(Vec<(Cow<'a, str>, Cell<'a>)>);
 
 /// Members beside `ip_ranges` have not been seen; new ones would be no reason to refuse.
 #[derive(Deserialize)]
 struct Cell<'a> {
     #[serde(borrow)]
-    ip_ranges: Vec<Text<'a>>,
-}
-
-/// Text that is borrowed where it holds no escapes; `Cow` alone would always copy inside a list.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Cells<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Cells<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object with a member for each cell")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut cells = Vec::new();
-                while let Some((Text(name), cell)) = map.next_entry()? {
-                    cells.push((name, cell));
-                }
-                Ok(Cells(cells))
-            }
-        }
-        deserializer.deserialize_map(InOrder)
-    }
+    ip_ranges: &'a RawValue,
 }
 
 #[cfg(test)]
