@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::{runtime, time};
 
-use super::{Usage, paint::Paint, serve};
+use super::{Format, Usage, paint::Paint, serve};
 use crate::{
     config::{
         self, Overrides, Settings, World,
@@ -115,15 +115,6 @@ struct Document {
     /// Look at this list, text or JSON, instead
     #[arg(long, env = "SCIMSHIM_LIST", value_name = "FILE_OR_URL", conflicts_with = "cached")]
     list: Option<String>,
-}
-
-/// Forms of the output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// For programs
-    Json,
 }
 
 /// Runs one of the three.

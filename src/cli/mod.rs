@@ -102,6 +102,15 @@ enum Command {
     Man,
 }
 
+/// Forms of output where there are two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
 /// A command line that clap takes and the command does not.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

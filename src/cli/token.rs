@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Read, Write};
 use anyhow::Context;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 
-use super::Usage;
+use super::{Format, Usage};
 use crate::{
     config::types::{Timestamp, is_tenant_id},
     gate::token::Presented,
@@ -39,6 +39,9 @@ enum Action {
         /// When it stops being valid, such as 2027-11-01T00:00:00Z
         #[arg(long, env = "SCIMSHIM_EXPIRES", value_name = "TIME")]
         expires: Option<String>,
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t = Format::Text, env = "SCIMSHIM_FORMAT")]
+        format: Format,
     },
     /// Print the SHA-256 of a token that is piped in
     Hash {
@@ -59,13 +62,13 @@ const LONGEST: u64 = 16 << 10;
 /// Makes or hashes a token.
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
     match &args.action {
-        Action::New { tenant, name, expires } => {
+        Action::New { tenant, name, expires, format } => {
             if !is_tenant_id(tenant) {
                 let cure = "1 to 63 of a-z, 0-9, `.`, `_` and `-`, the first a letter or digit";
                 return Err(Usage(format!("--tenant {tenant:?} is no name of a tenant; write {cure}")).into());
             }
             let expires = expires.as_deref().map(|text| text.parse::<Timestamp>().map_err(Usage)).transpose()?;
-            new(tenant, name.as_deref(), expires, out)
+            new(tenant, name.as_deref(), expires, *format, out)
         }
         Action::Hash { token: Some(token) } => {
             // stderr may be closed; then there is nobody to be warned.
@@ -89,11 +92,24 @@ fn hash(token: &str, out: &mut dyn Write) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-fn new(tenant: &str, name: Option<&str>, expires: Option<Timestamp>, out: &mut dyn Write) -> anyhow::Result<u8> {
+fn new(
+    tenant: &str,
+    name: Option<&str>,
+    expires: Option<Timestamp>,
+    format: Format,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes).context("the system gives no random bytes")?;
     let token = format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&bytes));
     let hash = HEXLOWER.encode(&Presented::hash(token.as_bytes()).0);
+    if format == Format::Json {
+        let expires = expires.map(|at| at.to_string());
+        let made =
+            serde_json::json!({ "tenant": tenant, "token": token, "sha256": hash, "name": name, "expires": expires });
+        writeln!(out, "{made}")?;
+        return Ok(0);
+    }
     writeln!(out, "token   {token}")?;
     writeln!(out, "sha256  {hash}")?;
     writeln!(out)?;
@@ -134,7 +150,7 @@ mod tests {
         let print = || {
             let mut out = Vec::new();
             let expires = Some("2099-01-01T00:00:00Z".parse().unwrap());
-            new("default", Some("a \"b\": #c"), expires, &mut out).unwrap();
+            new("default", Some("a \"b\": #c"), expires, Format::Text, &mut out).unwrap();
             String::from_utf8(out).unwrap()
         };
         let text = print();

@@ -190,6 +190,7 @@ mod tests {
         let feeds = Feeds::new(vec![spec], None, Arc::clone(&metrics));
         let (_keep, draining) = watch::channel(false);
         let (since, app) = (Instant::now(), Uri::from_static("http://127.0.0.1:1"));
+        let app = Arc::new(move || app.clone());
         let mut admin = Admin { metrics, draining, feeds, since, app, app_required: false };
         for (tried, waited, code, line) in [
             (false, Duration::ZERO, 503, "[-] feeds: first tries are under way\n"),
