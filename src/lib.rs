@@ -21,6 +21,7 @@ pub mod config;
 pub mod feed;
 pub mod gate;
 pub mod json;
+mod near;
 pub mod observe;
 pub mod proxy;
 pub mod quirk;

@@ -16,9 +16,10 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use super::{
     document::{Kind, Node, is_variable, join},
-    problem::{Grade, Problems, nearest},
+    problem::{Grade, Problems},
     read::{Read, entries, unknown, word, words},
 };
+use crate::near::nearest;
 
 /// Serializes by `Display` and puts a pattern and an explanation in the schema.
 macro_rules! described {

@@ -24,7 +24,7 @@ use super::{
     Spec,
     clock::Clock,
     guard,
-    refresh::wanted,
+    reading::wanted,
     state::{Held, Kept, Validators},
 };
 

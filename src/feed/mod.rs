@@ -3,9 +3,10 @@
 //! The story of a document, which is also the map of files:
 //!
 //! ```text
-//! refresh   when to try; what operators are told      parse    bytes -> ranges by part, or what is wrong with them
+//! refresh   when to try, and what becomes of it       parse    bytes -> ranges by part, or what is wrong with them
 //! fetch     a file, a URL, a page (discover) -> bytes guard    may it be believed, compared with the last good copy
-//! cache     the last good copy on disk                state    what changes, what is kept by grace, what may be concluded
+//! cache     the last good copy on disk                reading  what it would change, if it is believed
+//! tell      the log and the metrics of it             state    what is kept by grace, what may be concluded
 //! ```
 //!
 //! [`Feeds`] owns all of it; the gate holds [`Part`]s, which are replaced behind its back. A listed address passes in every
@@ -20,9 +21,11 @@ mod fetch;
 pub mod guard;
 pub mod parse;
 mod ranges;
+mod reading;
 mod refresh;
 mod set;
 mod state;
+mod tell;
 
 use std::{
     collections::BTreeMap,
@@ -266,7 +269,7 @@ impl Feeds {
     /// It cannot be fetched or read, and why.
     pub async fn look(&self, feed: &str) -> Result<BTreeMap<Arc<str>, Vec<IpNet>>, String> {
         let feed = self.feeds.load().get(feed).map(Arc::clone).ok_or("there is no such feed")?;
-        refresh::look(&feed.spec(), self.with.patience).await
+        reading::look(&feed.spec(), self.with.patience).await
     }
 
     /// Where an address stands in one part: the entry, and until when (Unix time) if only the grace keeps it.

@@ -14,19 +14,17 @@ use std::{
 
 use arc_swap::ArcSwap;
 use data_encoding::HEXLOWER;
-use ipnet::IpNet;
-use sha2::{Digest, Sha256};
 use tokio::{sync::Notify, task, time};
 
 use super::{
-    Kind, Part, Source, Spec, State,
+    Part, Source, Spec, State,
     cache::Cache,
     clock::{Clock, Time},
     fetch::{self, Answer, FetchError, Fetched, Patience},
-    guard::{Case, Names, Rejection},
-    parse::{self, Document, WHOLE, Wanted},
+    guard::Rejection,
+    reading::{Reading, wanted},
     set::AddressSet,
-    state::{Change, Held, Kept, Standing, Validators},
+    state::{Change, Held, Standing},
 };
 use crate::{observe::Metrics, watch::Seen};
 
@@ -57,7 +55,7 @@ pub(super) struct Surroundings {
 
 impl Surroundings {
     /// Notes how writing a copy went; says it once until all can be written again.
-    fn written(&self, feed: &Arc<str>, error: Option<&str>) {
+    pub(super) fn written(&self, feed: &Arc<str>, error: Option<&str>) {
         let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
         match error {
             Some(error) => {
@@ -102,17 +100,17 @@ impl Outcome {
 /// A feed.
 #[derive(Debug)]
 pub(super) struct Feed {
-    spec: ArcSwap<Spec>,
-    parts: ArcSwap<BTreeMap<Arc<str>, Arc<Part>>>,
-    standing: Arc<Standing>,
-    memory: Mutex<Memory>,
+    pub(super) spec: ArcSwap<Spec>,
+    pub(super) parts: ArcSwap<BTreeMap<Arc<str>, Arc<Part>>>,
+    pub(super) standing: Arc<Standing>,
+    pub(super) memory: Mutex<Memory>,
     /// One turn at a time.
-    turn: tokio::sync::Mutex<()>,
+    pub(super) turn: tokio::sync::Mutex<()>,
     /// Something has changed that a turn should see at once.
-    wake: Notify,
-    tried: AtomicBool,
+    pub(super) wake: Notify,
+    pub(super) tried: AtomicBool,
     /// It is configured no more; its series have ended.
-    gone: AtomicBool,
+    pub(super) gone: AtomicBool,
 }
 
 /// What is known beside the addresses.
@@ -123,14 +121,14 @@ pub(super) struct Memory {
     pub(super) error: Option<String>,
     /// Why the copy on disk was not used, or could not be written.
     pub(super) cache_error: Option<String>,
-    failures: u32,
-    retry_after: Option<Duration>,
+    pub(super) failures: u32,
+    pub(super) retry_after: Option<Duration>,
     /// The parts whose absence has been said.
-    absent: Vec<Arc<str>>,
+    pub(super) absent: Vec<Arc<str>>,
     /// When the next try is due.
     pub(super) next_try: Option<Time>,
     /// How loudly the age has been said: 0, 1 (warning) or 2 (error).
-    age_told: u8,
+    pub(super) age_told: u8,
 }
 
 impl Feed {
@@ -361,38 +359,6 @@ impl Feed {
         Outcome::Failed(error)
     }
 
-    /// Notes a failure; says it when it is a new one.
-    fn complain(&self, spec: &Spec, error: String, what: &'static str) {
-        let mut memory = self.memory();
-        memory.failures = memory.failures.saturating_add(1);
-        if memory.error.as_ref() != Some(&error) {
-            let copy = if memory.held.is_some() {
-                what
-            } else {
-                "there is no good copy: callers not listed elsewhere get 503 in mode enforce"
-            };
-            tracing::warn!(feed = &*spec.name, error, "{copy}");
-        }
-        memory.error = Some(error);
-    }
-
-    fn tell_absent(&self, spec: &Spec, absent: Vec<Arc<str>>, names: &[Arc<str>]) {
-        let mut memory = self.memory();
-        if memory.absent == absent {
-            return;
-        }
-        for part in &absent {
-            let near = nearest(part, names).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-            let present = Names(names);
-            tracing::warn!(
-                feed = &*spec.name,
-                part = &**part,
-                "no such part, or it has no entries: {near}it has {present}"
-            );
-        }
-        memory.absent = absent;
-    }
-
     async fn save(&self, spec: &Arc<Spec>, held: Arc<Held>, with: &Arc<Surroundings>) {
         let (spec, own) = (Arc::clone(spec), Arc::clone(with));
         let saved = task::spawn_blocking(move || own.cache.save(&spec, &held, &own.clock)).await;
@@ -435,100 +401,6 @@ impl Feed {
         }
         memory.held = Some(Arc::clone(&held));
         Some(held)
-    }
-
-    /// Says once that a copy grows old, and once more when it is a matter of days. Okta's list loses 5 % within three
-    /// days and 12 % within a week; a new range of Azure is announced a week before its use.
-    fn tell_age(&self, now: Time) {
-        const HOUR: u64 = 3600;
-        let spec = self.spec();
-        let (warn, alert) = match spec.kind {
-            Kind::AzureServiceTags => (8 * 24 * HOUR, 15 * 24 * HOUR),
-            Kind::List => (2 * 24 * HOUR, 4 * 24 * HOUR),
-            Kind::Okta => (6 * HOUR, 24 * HOUR),
-        };
-        let mut memory = self.memory();
-        let Some(checked) = memory.held.as_ref().map(|held| held.checked) else { return };
-        let age = now.since(checked);
-        // A feed that is fetched less often than that is not late.
-        let warn = Duration::from_secs(warn).max(spec.refresh.saturating_mul(2));
-        let level = if age >= Duration::from_secs(alert).max(spec.refresh.saturating_mul(3)) {
-            2
-        } else {
-            u8::from(age >= warn)
-        };
-        if level > memory.age_told {
-            let (feed, hours, error) = (&*spec.name, age.as_secs() / HOUR, memory.error.as_deref().unwrap_or("none"));
-            match level {
-                1 => tracing::warn!(feed, hours, error, "the last good copy grows old"),
-                _ => tracing::error!(
-                    feed,
-                    hours,
-                    error,
-                    "the last good copy is old; new addresses of the publisher are missing"
-                ),
-            }
-        }
-        memory.age_told = level;
-    }
-
-    fn export_zeros(&self, with: &Surroundings) {
-        let (spec, metrics) = (self.spec(), &with.metrics);
-        let feed = &*spec.name;
-        metrics.feed_info.with_label_values(&[feed, spec.kind.as_str()]).set(1);
-        metrics.feed_failures.with_label_values(&[feed]);
-        for reason in Rejection::REASONS {
-            metrics.feed_rejected.with_label_values(&[feed, reason]);
-        }
-        for change in ["added", "removed"] {
-            metrics.feed_changes.with_label_values(&[feed, change]);
-        }
-    }
-
-    /// Gauges as things are.
-    fn export(&self, with: &Surroundings) {
-        if self.gone.load(Ordering::Acquire) {
-            return;
-        }
-        let (spec, metrics, clock) = (self.spec(), &with.metrics, &with.clock);
-        let state = self.state(clock.now());
-        for label in State::ALL {
-            metrics.feed_state.with_label_values(&[&*spec.name, label.as_str()]).set(i64::from(label == state));
-        }
-        let held = self.memory().held.clone();
-        let number = |secs: Option<u64>| i64::try_from(secs.unwrap_or_default()).unwrap_or(i64::MAX);
-        let checked = held.as_ref().map(|held| clock.to_wall(held.checked));
-        metrics.feed_last_success.with_label_values(&[&*spec.name]).set(number(checked));
-        let dated = held.as_ref().and_then(|held| held.dated);
-        metrics.feed_document.with_label_values(&[&*spec.name]).set(number(dated));
-        for (name, part) in self.parts.load().iter() {
-            metrics.feed_addresses.with_label_values(&[&*spec.name, &**name]).set(number(Some(part.addresses())));
-        }
-    }
-
-    /// Ends the series of a feed that is no longer configured.
-    pub(super) fn forget(&self, with: &Surroundings) {
-        self.gone.store(true, Ordering::Release);
-        let (spec, metrics) = (self.spec(), &with.metrics);
-        let feed = &*spec.name;
-        // What was never exported cannot be removed; that is no fault.
-        with.written(&spec.name, None);
-        let _ = metrics.feed_info.remove_label_values(&[feed, spec.kind.as_str()]);
-        let _ = metrics.feed_failures.remove_label_values(&[feed]);
-        let _ = metrics.feed_last_success.remove_label_values(&[feed]);
-        let _ = metrics.feed_document.remove_label_values(&[feed]);
-        for reason in Rejection::REASONS {
-            let _ = metrics.feed_rejected.remove_label_values(&[feed, reason]);
-        }
-        for change in ["added", "removed"] {
-            let _ = metrics.feed_changes.remove_label_values(&[feed, change]);
-        }
-        for state in State::ALL {
-            let _ = metrics.feed_state.remove_label_values(&[feed, state.as_str()]);
-        }
-        for part in self.parts.load().keys() {
-            let _ = metrics.feed_addresses.remove_label_values(&[feed, &**part]);
-        }
     }
 
     /// Tries at once, then at its intervals, until it is dropped.
@@ -580,83 +452,6 @@ impl Feed {
     }
 }
 
-/// A document that is believed, ready to be put in force.
-struct Reading {
-    held: Held,
-    changes: Vec<Change>,
-    /// With the addresses in them.
-    sets: Vec<(Arc<str>, AddressSet, u64)>,
-    /// Named by a tenant and not there.
-    absent: Vec<Arc<str>>,
-    names: Vec<Arc<str>>,
-    /// The change number before and now, if it went down.
-    lower: Option<(u64, u64)>,
-}
-
-impl Reading {
-    fn of(spec: &Spec, last: Option<&Held>, fetched: Fetched, now: Time) -> Result<Self, (Rejection, [u8; 32])> {
-        let sha256: [u8; 32] = Sha256::digest(&fetched.bytes).into();
-        let parts = wanted(spec);
-        let document = parse::document(spec.kind, spec.pointer.as_deref(), Wanted::Named(&parts), &fetched.bytes)
-            .map_err(|error| (error.into(), sha256))?;
-        let case = Case {
-            kind: spec.kind,
-            document: &document,
-            wanted: &parts,
-            last: |part: &str| last.and_then(|held| held.parts.get(part)).map(|kept| &kept.current[..]),
-            blind: last.map_or(Duration::ZERO, |held| held.blind(now)),
-            accepted: spec.accept == Some(sha256),
-            same: last.is_some_and(|held| held.sha256 == Some(sha256)),
-            returns: last.is_some_and(|held| held.before == Some(sha256)),
-        };
-        case.judge().map_err(|rejection| (rejection, sha256))?;
-        Ok(Self::apply(spec, last, document, sha256, (fetched.validators, fetched.dated), now))
-    }
-
-    fn apply(
-        spec: &Spec,
-        last: Option<&Held>,
-        document: Document,
-        sha256: [u8; 32],
-        (validators, dated): (Validators, Option<u64>),
-        now: Time,
-    ) -> Self {
-        let before = last.and_then(|held| if held.sha256 == Some(sha256) { held.before } else { held.sha256 });
-        let mut held = Held {
-            sha256: Some(sha256),
-            before,
-            fetched: now,
-            checked: now,
-            read: now,
-            blind: Duration::ZERO,
-            validators,
-            dated,
-            change_number: document.change_number,
-            parts: BTreeMap::new(),
-        };
-        let (mut changes, mut sets) = (Vec::new(), Vec::new());
-        for (name, nets) in document.parts.iter().filter(|(_, nets)| !nets.is_empty()) {
-            let old = last.and_then(|held| held.parts.get(name));
-            let (kept, change) = Kept::next(old, name, nets, now, spec.removal_grace);
-            sets.push((Arc::clone(name), AddressSet::new(kept.nets()), change.total));
-            changes.push(change);
-            held.parts.insert(Arc::clone(name), kept);
-        }
-        let absent = wanted(spec).into_iter().filter(|part| !held.parts.contains_key(part)).collect();
-        let before = last.and_then(|held| held.change_number);
-        let lower = before.zip(document.change_number).filter(|(before, now)| now < before);
-        Self { held, changes, sets, absent, names: document.names, lower }
-    }
-}
-
-/// The parts that are looked for.
-pub(super) fn wanted(spec: &Spec) -> Vec<Arc<str>> {
-    match spec.kind {
-        Kind::List => vec![WHOLE.into()],
-        Kind::AzureServiceTags | Kind::Okta => spec.parts.clone(),
-    }
-}
-
 /// How long to wait for the next try. After a success the interval, a tenth more or less, so that a fleet does not come
 /// at once; after failures 30 s, doubled each time up to the interval, half as much again at random. What all of a fleet
 /// come to in the end, the interval or what the source asked for, is a tenth longer at random. `dice` is from 0 to 1.
@@ -675,46 +470,6 @@ fn pause(failures: u32, refresh: Duration, retry_after: Option<Duration>, dice: 
 fn dice() -> f64 {
     // Without randomness there is no jitter, which is no reason to stop.
     getrandom::u32().map_or(0.5, |number| f64::from(number) / f64::from(u32::MAX))
-}
-
-/// The name that a misspelt one may stand for: the same without case, or one or two edits away.
-pub(super) fn nearest<'a>(name: &str, names: &'a [Arc<str>]) -> Option<&'a Arc<str>> {
-    const FAR: usize = 3;
-    names
-        .iter()
-        .map(|near| (distance(name, near, FAR), near))
-        .filter(|(far, _)| *far < FAR)
-        .min_by_key(|(far, _)| *far)
-        .map(|(_, near)| near)
-}
-
-/// Edits between two names without regard to case, or `far` if there are as many.
-fn distance(a: &str, b: &str, far: usize) -> usize {
-    let (a, b) = (a.to_ascii_lowercase().into_bytes(), b.to_ascii_lowercase().into_bytes());
-    if a.len().abs_diff(b.len()) >= far || a.len() > 200 {
-        return far;
-    }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = corner + usize::from(x != y);
-            corner = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(corner + 1);
-        }
-    }
-    row[b.len()].min(far)
-}
-
-/// The parts of a document, for people who look: entries by name.
-pub(super) async fn look(spec: &Spec, patience: Patience) -> Result<BTreeMap<Arc<str>, Vec<IpNet>>, String> {
-    let fetched = match fetch::fetch(spec, None, patience).await.map_err(|error| error.to_string())? {
-        Answer::Document(fetched) => fetched,
-        Answer::Unchanged => return Err("the source says that nothing has changed, and was not asked".into()),
-    };
-    let document = parse::document(spec.kind, spec.pointer.as_deref(), Wanted::All, &fetched.bytes);
-    document.map(|document| document.parts).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -750,15 +505,5 @@ mod tests {
         let late = pause(1, HOUR, Some(Duration::from_secs(600)), 1.0);
         assert_eq!(late, Duration::from_secs(660), "a fleet that was told the same does not come at once");
         assert_eq!(pause(1, 24 * HOUR, Some(10 * HOUR), 0.0), 10 * HOUR);
-    }
-
-    #[test]
-    fn a_misspelt_part_finds_its_neighbour() {
-        let names: Vec<Arc<str>> = ["us_cell_1", "emea_cell_1", "AzureActiveDirectory"].map(Into::into).to_vec();
-        let near = |name| nearest(name, &names).map(|near| &**near);
-        assert_eq!(near("us_cel_1"), Some("us_cell_1"));
-        assert_eq!(near("azureactivedirectory"), Some("AzureActiveDirectory"));
-        assert_eq!(near("oktapreview"), None);
-        assert_eq!(near(""), None);
     }
 }
