@@ -10,7 +10,7 @@ use std::{
 use super::Usage;
 use crate::{
     config::{self, Overrides, Problem, Settings, Severity, World},
-    proxy::{self, Origin},
+    proxy::{self, Hangups, Origin},
 };
 
 /// What `scimshim serve` takes.
@@ -46,6 +46,8 @@ pub(super) struct Args {
 
 /// Runs until it is told to stop.
 pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
+    // While a large configuration is read, too.
+    Hangups::heed();
     // An empty variable is how manifests unset one.
     let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let overrides = Overrides {

@@ -92,7 +92,6 @@ pub struct Gate {
 #[derive(Debug, Default)]
 struct Shared {
     in_flight: Arc<AtomicUsize>,
-    waiting: Arc<AtomicUsize>,
     /// Requests in a row from addresses that no caller from the internet has.
     private: AtomicU32,
 }
@@ -200,14 +199,6 @@ impl Gate {
     /// The address.
     pub fn admit_outside(&self, caller: &Caller) -> Result<(), Refused> {
         self.outside().judge(caller, &self.feeds, SystemTime::now(), false, &self.metrics)
-    }
-
-    /// Room for one more request that waits for its turn: who waits takes nothing from those who need not.
-    ///
-    /// # Errors
-    /// As many wait as may be in flight.
-    pub fn waiting_room(&self) -> Result<Room, Refused> {
-        Room::take(&self.shared.waiting, self.limit).ok_or(Refused::Overload)
     }
 
     /// Room for one more request.

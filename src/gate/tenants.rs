@@ -232,7 +232,8 @@ impl Members {
     /// many, if there is one among the last.
     fn make_room(&mut self) {
         let now = Instant::now();
-        let idle = |tenant: &Tenant| tenant.memory.limiter.is_idle(now);
+        // Nobody else holds it, so none of its requests is under way.
+        let idle = |tenant: &Arc<Tenant>| Arc::strong_count(tenant) == 1 && tenant.memory.limiter.is_idle(now);
         while let Some((_, last)) = self.known.peek_lru()
             && last.memory.is_away(now)
             && idle(last)

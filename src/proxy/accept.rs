@@ -61,6 +61,9 @@ const GRACE: Duration = Duration::from_secs(3);
 /// The grace is over earlier where there is no connection and none has come for so long.
 const QUIET: Duration = Duration::from_millis(300);
 
+/// How long one connection has to go before another is asked.
+const INSIST: Duration = Duration::from_secs(1);
+
 /// Between two lines of the log about the same crowd.
 const TELL: Duration = Duration::from_secs(60);
 
@@ -234,11 +237,15 @@ impl Door {
                  closed"
             );
         }
-        let _crowd = self.hall.proxy.life.crowd();
-        match Arc::clone(&self.slots).acquire_owned().await {
-            Ok(slot) => slot,
-            // Nobody closes it.
-            Err(_) => std::future::pending().await,
+        let crowd = self.hall.proxy.life.crowd();
+        let mut slot = pin!(Arc::clone(&self.slots).acquire_owned());
+        loop {
+            match time::timeout(INSIST, slot.as_mut()).await {
+                Ok(Ok(slot)) => return slot,
+                // Nobody closes it.
+                Ok(Err(_)) => std::future::pending().await,
+                Err(_) => crowd.insist(),
+            }
         }
     }
 
@@ -348,8 +355,10 @@ impl Hall {
         let mut told = false;
         let mut run = poll_fn(|cx| {
             let mut poll = http.as_mut().poll(cx);
-            let unwanted = life.phase() >= Phase::Leaving || (life.is_crowded() && !traffic.is_busy());
-            if poll.is_pending() && !told && traffic.is_http2() && unwanted {
+            // One that has not asked yet has just come.
+            let leaves = || life.is_crowded() && traffic.has_asked() && life.leaves();
+            let unwanted = || life.phase() >= Phase::Leaving || leaves();
+            if poll.is_pending() && !told && traffic.is_http2() && unwanted() {
                 told = true;
                 http.as_mut().graceful_shutdown();
                 poll = http.as_mut().poll(cx);

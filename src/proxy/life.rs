@@ -1,5 +1,7 @@
 //! Where a shim is between its start and its end, for everyone who ends something because of it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use tokio::sync::watch;
 
 /// What the shim is doing, in order.
@@ -21,6 +23,8 @@ pub(crate) enum Phase {
 pub(crate) struct Life {
     phase: watch::Sender<Phase>,
     crowded: watch::Sender<bool>,
+    /// How many connections should go now.
+    wanted: AtomicUsize,
 }
 
 impl Life {
@@ -36,10 +40,17 @@ impl Life {
         *self.crowded.borrow()
     }
 
-    /// Somebody has to wait at the door, until this is dropped.
+    /// Somebody has to wait at the door, until this is dropped. One connection should go for each that waits: if all
+    /// went that could, all of them would stand at the door next.
     pub(crate) fn crowd(&self) -> Crowd<'_> {
+        self.wanted.store(1, Ordering::Relaxed);
         self.crowded.send_replace(true);
         Crowd(self)
+    }
+
+    /// Whether the connection that asks is the one that should go.
+    pub(crate) fn leaves(&self) -> bool {
+        self.wanted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |wanted| wanted.checked_sub(1)).is_ok()
     }
 
     /// Tells when it gets crowded and when it is over.
@@ -57,14 +68,27 @@ impl Life {
 #[derive(Debug)]
 pub(crate) struct Crowd<'a>(&'a Life);
 
+impl Crowd<'_> {
+    /// The one that should go has not gone; another one should.
+    pub(crate) fn insist(&self) {
+        self.0.wanted.store(1, Ordering::Relaxed);
+        self.0.crowded.send_replace(true);
+    }
+}
+
 impl Drop for Crowd<'_> {
     fn drop(&mut self) {
+        self.0.wanted.store(0, Ordering::Relaxed);
         self.0.crowded.send_replace(false);
     }
 }
 
 impl Default for Life {
     fn default() -> Self {
-        Self { phase: watch::Sender::new(Phase::Serving), crowded: watch::Sender::new(false) }
+        Self {
+            phase: watch::Sender::new(Phase::Serving),
+            crowded: watch::Sender::new(false),
+            wanted: AtomicUsize::new(0),
+        }
     }
 }

@@ -90,7 +90,7 @@ impl Proxy {
         let mut exchange = Exchange::new(&self.metrics, &self.life, id, &method, &parts.headers);
         let running = self.running.load_full();
         let outcome = caught(running.exchange(connection, parts, &mut inbound, &mut exchange)).await;
-        let mut last = self.life.phase() != Phase::Serving;
+        let mut last = self.life.phase() != Phase::Serving || self.life.is_crowded();
         let (mut head, flow) = match outcome.unwrap_or(Err(Refusal::Internal)) {
             Ok(answer) => answer,
             Err(refusal) => {
@@ -188,16 +188,12 @@ impl Running {
         deadline: Instant,
         exchange: &mut Exchange,
     ) -> Result<Turn, Refusal> {
-        let turn = match tenant.limiter().try_enter(class) {
-            Some(turn) => Ok(turn),
-            None => {
-                let _waiting = self.gate.waiting_room()?;
-                let began = Instant::now();
-                let turn = tenant.limiter().enter(class, deadline.into()).await;
-                exchange.waited_for_turn(began.elapsed());
-                turn
-            }
-        };
+        let began = Instant::now();
+        let turn = tenant.limiter().enter(class, deadline.into()).await;
+        exchange.waited_for_turn(match &turn {
+            Ok(turn) => turn.waited(),
+            Err(_) => began.elapsed(),
+        });
         exchange.stands(match &turn {
             Ok(turn) => turn.standing(),
             Err(refused) => {

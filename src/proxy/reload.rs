@@ -133,6 +133,16 @@ pub struct Hangups(Option<tokio::signal::unix::Signal>);
 
 #[cfg(unix)]
 impl Hangups {
+    /// Makes SIGHUP end nothing from now on, before there is a runtime. What comes until [`Hangups::hear`] may be heard
+    /// then.
+    pub fn heed() {
+        if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() {
+            let _inside = runtime.enter();
+            // Installed once for the process, and never taken out.
+            drop(Self::hear());
+        }
+    }
+
     /// Hears it from now on. It must be called inside a tokio runtime.
     pub fn hear() -> Self {
         let signal = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
@@ -155,6 +165,9 @@ pub struct Hangups;
 
 #[cfg(not(unix))]
 impl Hangups {
+    /// There is none.
+    pub fn heed() {}
+
     /// There is none.
     pub fn hear() -> Self {
         Self

@@ -56,6 +56,7 @@ impl Running {
         metrics: &Arc<Metrics>,
         before: Option<&Self>,
     ) -> Self {
+        store.bound_waiting(settings.listen.limits.in_flight);
         let gate = Gate::new(&settings, feeds, store, metrics, before.map(|before| &before.gate));
         let guarded = Guarded::new(&settings.listen, &settings.tenants.resolve, settings.upstream.url.path());
         Self { settings, gate, guarded, app }

@@ -57,6 +57,10 @@ use crate::{
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// What is left for the last attempt before the deadline. A connection in a pod is there, or refused, in under a
+/// millisecond.
+const LAST_TRY: Duration = Duration::from_millis(250);
+
 /// Idle connections are given up before common servers do (Node 5 s; Jetty, nginx, Tomcat later), because a write that
 /// meets a closing connection can only be answered with 502.
 const POOL_IDLE: Duration = Duration::from_secs(4);
@@ -138,7 +142,8 @@ impl App {
         deadline: Instant,
         exchange: &mut Exchange,
     ) -> Result<Response<Incoming>, Refusal> {
-        let until = deadline.min(began + self.hold);
+        // A last try that had no time would end as if the app had been asked.
+        let until = (began + self.hold).min(deadline.checked_sub(LAST_TRY).unwrap_or(began));
         let mut pause = FIRST_PAUSE;
         let mut retries = self.retries;
         let mut waiting = None;

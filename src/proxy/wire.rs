@@ -36,8 +36,8 @@ const LINGER_BYTES: usize = 4 << 20;
 /// that is under way, or that the system has and this process has not seen, arrives in that time.
 const LAST_CALL: Duration = Duration::from_millis(200);
 
-/// How long a connection may be idle while others wait for a slot. An IdP that works through a list sends the next request
-/// in milliseconds; one that has lost its connection makes another.
+/// How long a connection may be idle while another waits for a slot. An IdP that works through a list sends the next
+/// request in milliseconds; one that has lost its connection makes another.
 const CROWDED: Duration = Duration::from_millis(500);
 
 /// What happens on a connection.
@@ -53,6 +53,11 @@ impl Traffic {
     /// Whether exchanges are open.
     pub(crate) fn is_busy(&self) -> bool {
         self.open.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether there has been an exchange.
+    pub(crate) fn has_asked(&self) -> bool {
+        self.ever.load(Ordering::Relaxed) > 0
     }
 
     pub(crate) fn is_http2(&self) -> bool {
@@ -119,6 +124,8 @@ pub(crate) struct Wire {
     last_call: bool,
     /// Somebody waits for a slot.
     crowded: bool,
+    /// When it came into its state.
+    since: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,6 +179,7 @@ impl Wire {
             closing: Closing::No,
             last_call: false,
             crowded: false,
+            since: Instant::now(),
         }
     }
 
@@ -182,15 +190,20 @@ impl Wire {
 
     fn enter(&mut self, state: State) {
         let limits = &self.proxy.running.load().settings.listen.limits;
-        let patience = match state {
-            // An HTTP/2 connection is told, and ends by itself.
-            State::Fresh | State::Idle if self.last_call && self.version != Version::Http2 => LAST_CALL,
-            State::Fresh | State::Head => limits.header_timeout,
-            State::Idle if self.crowded => limits.idle_timeout.min(CROWDED),
-            State::Busy | State::Idle => limits.idle_timeout,
+        let now = Instant::now();
+        if self.state != state {
+            self.since = now;
+        }
+        // An HTTP/2 connection is told, and ends by itself.
+        let told = self.version == Version::Http2;
+        let until = match state {
+            State::Fresh | State::Idle if self.last_call && !told => now + LAST_CALL,
+            State::Fresh | State::Head => now + limits.header_timeout,
+            State::Idle if self.crowded && !told => self.since + limits.idle_timeout.min(CROWDED),
+            State::Busy | State::Idle => now + limits.idle_timeout,
         };
         self.state = state;
-        self.timer.as_mut().reset(Instant::now() + patience);
+        self.timer.as_mut().reset(until);
     }
 
     /// Brings the state up to what has happened on the connection.
@@ -217,6 +230,11 @@ impl Wire {
                 self.enter(self.state);
             }
         }
+    }
+
+    /// Whether it is idle only because somebody waits for its slot.
+    fn gives_way(&self) -> bool {
+        self.state == State::Idle && self.crowded && !self.last_call && self.version != Version::Http2
     }
 
     /// Takes note of what has come; false if it must not be read.
@@ -352,18 +370,25 @@ impl AsyncRead for Wire {
             }
             return Poll::Ready(read);
         }
-        ready!(this.timer.as_mut().poll(cx));
-        while this.state == State::Busy {
-            // Only a look whether it still is: hyper does not read again when an answer is done. So a connection that
-            // has been idle is closed after once to twice the idle time.
-            this.enter(State::Busy);
+        loop {
             ready!(this.timer.as_mut().poll(cx));
+            if this.state == State::Busy {
+                // Only a look whether it still is: hyper does not read again when an answer is done. So a connection
+                // that has been idle is closed after once to twice the idle time.
+                this.enter(State::Busy);
+            } else if this.gives_way() && !this.proxy.life.leaves() {
+                // Another one goes.
+                this.timer.as_mut().reset(Instant::now() + CROWDED);
+            } else {
+                break;
+            }
         }
         if this.state == State::Head {
             this.refuse(&Refusal::Slow("head"));
             this.part(cx);
         }
-        let mute = this.last_call && this.state != State::Head;
+        // Its slot is waited for, so the client is not.
+        let mute = this.state != State::Head && (this.last_call || this.gives_way());
         this.closing = if mute { Closing::Mute } else { Closing::Deaf };
         Poll::Ready(Ok(()))
     }

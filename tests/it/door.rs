@@ -385,6 +385,19 @@ mod app_away {
     }
 
     #[tokio::test]
+    async fn a_hold_that_the_deadline_ends_is_a_hold() {
+        for (hold, deadline) in [(20, 1), (1, 1)] {
+            let mut settings = settings(closed_port().await);
+            settings.upstream.hold = Duration::from_secs(hold);
+            settings.listen.limits.deadline = Duration::from_secs(deadline);
+            let shim = Shim::start(settings).await;
+            let said = ask(shim.data, "POST", USERS, &[JSON], ODD).await;
+            shim.refused("hold", &said, 503).await;
+            assert!(said.text().contains("nothing of this request was given to it"), "{}", said.text());
+        }
+    }
+
+    #[tokio::test]
     async fn when_the_hold_ends_the_idp_is_told_when_to_come_again() {
         let shim = Shim::start(quick(closed_port().await)).await;
         let said = ask(shim.data, "POST", USERS, &[JSON], "{}").await;

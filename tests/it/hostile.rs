@@ -354,6 +354,32 @@ mod pace {
     use super::*;
 
     #[tokio::test]
+    async fn for_one_that_comes_one_goes() {
+        let app = App::json("{}").await;
+        let mut settings = settings(app.addr);
+        settings.listen.limits.connections = 6;
+        settings.listen.limits.idle_timeout = Duration::from_secs(300);
+        let shim = Shim::start(settings).await;
+        let mut idle = Vec::new();
+        for _ in 0..6 {
+            let mut client = Client::connect(shim.data).await;
+            client.request("GET", USERS, &[], b"").await;
+            assert_eq!(client.answer().await.header("connection"), "");
+            idle.push(client);
+        }
+        let mut guest = Client::connect(shim.data).await;
+        guest.request("GET", USERS, &[], b"").await;
+        assert_eq!(guest.answer().await.status, 200);
+        shim.counts("scimshim_client_connections", &[], 6.0).await;
+        let mut served = 0;
+        for client in &mut idle {
+            client.request("GET", USERS, &[], b"").await;
+            served += usize::from(client.try_answer().await.is_some_and(|answer| answer.status == 200));
+        }
+        assert_eq!(served, 5);
+    }
+
+    #[tokio::test]
     async fn idle_clients_keep_nobody_out() {
         let app = App::json("{}").await;
         let mut settings = settings(app.addr);

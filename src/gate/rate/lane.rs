@@ -92,7 +92,7 @@ impl Lane {
     }
 
     /// A turn, after the wait that it takes.
-    pub(super) async fn take(&self, patience: Patience, counter: Counter<'_>, waits: impl FnOnce()) -> Turned {
+    pub(super) async fn take(&self, patience: Patience, counter: Counter<'_>, waits: impl FnOnce() -> bool) -> Turned {
         let Some(bucket) = self.bucket.load_full() else { return Turned::Unlimited };
         if self.waiting.load(Ordering::Acquire) == 0 {
             match counter.take(&bucket).await {
@@ -109,7 +109,10 @@ impl Lane {
             return Turned::Away(bucket.pace, wait);
         }
         drop(bucket);
-        waits();
+        if !waits() {
+            drop(place);
+            return self.away();
+        }
         let queue = self.queue();
         let front = async {
             // Never closed, so there is a permit to come.

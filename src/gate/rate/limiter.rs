@@ -308,11 +308,16 @@ impl<'a> Visit<'a> {
         Self { store, gauge, since: None }
     }
 
-    fn waits(&mut self) {
+    /// Whether it may wait, which is then counted.
+    fn waits(&mut self) -> bool {
         if self.since.is_none() {
+            if !self.store.waits() {
+                return false;
+            }
             self.since = Some(Instant::now());
             self.gauge.inc();
         }
+        true
     }
 
     fn waited(&self) -> Duration {
@@ -324,6 +329,7 @@ impl Drop for Visit<'_> {
     fn drop(&mut self) {
         self.store.metrics().rate_limit_wait.observe(self.waited().as_secs_f64());
         if self.since.is_some() {
+            self.store.has_waited();
             self.gauge.dec();
         }
     }
@@ -428,6 +434,28 @@ mod tests {
         assert_eq!(refused.standing().unwrap().class(), Class::Write);
         assert_eq!(second.await.unwrap(), Ok(5 * SECOND));
         assert_eq!(third.await.unwrap(), Ok(10 * SECOND));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_lines_together_are_bounded_and_only_for_those_who_wait() {
+        let store = Arc::new(Store::local(metrics()));
+        store.bound_waiting(2);
+        let of = |tenant: &str, burst, concurrency| {
+            let limits = Limits { writes: quota(1.0, burst), concurrency: NonZeroU32::new(concurrency), ..open() };
+            Arc::new(Limiter::new(&store, &tenant.into(), &tenant.into(), Some(&limits)))
+        };
+        let (greedy, calm, narrow) = (of("greedy", 1, 9), of("calm", 9, 9), of("narrow", 9, 1));
+        drop(enter(&greedy, Class::Write).await.unwrap());
+        let line = [arrives(&greedy, Class::Write).await, arrives(&greedy, Class::Write).await];
+        assert_eq!(enter(&greedy, Class::Write).await.unwrap_err().wait(), 3 * SECOND);
+        assert_eq!(enter(&calm, Class::Write).await.unwrap().waited(), Duration::ZERO);
+        let inside = enter(&narrow, Class::Write).await.unwrap();
+        assert!(matches!(enter(&narrow, Class::Write).await, Err(Refused::Concurrency { .. })));
+        drop(inside);
+        for task in line {
+            task.await.unwrap().unwrap();
+        }
+        assert!(arrives(&greedy, Class::Write).await.await.unwrap().is_ok());
     }
 
     #[tokio::test(start_paused = true)]

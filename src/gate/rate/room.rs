@@ -79,7 +79,7 @@ impl Room {
         class: Class,
         max_waiting: u32,
         give_up: Instant,
-        waits: impl FnOnce(),
+        waits: impl FnOnce() -> bool,
     ) -> Option<Slot> {
         let (give, given) = oneshot::channel();
         let id = {
@@ -93,9 +93,11 @@ impl Room {
             }
             state.sit(class, give)
         };
-        waits();
         // Dropped before `given`: a place that is handed over in between is dropped with it, and so handed on.
         let _seated = Seated { room: self, class, id };
+        if !waits() {
+            return None;
+        }
         timeout_at(give_up, given).await.ok()?.ok()
     }
 
@@ -227,7 +229,7 @@ mod tests {
     async fn visitor(room: &Arc<Room>, class: Class, name: u32, told: &mpsc::UnboundedSender<u32>) -> JoinHandle<()> {
         let (room, told) = (Arc::clone(room), told.clone());
         let task = tokio::spawn(async move {
-            let _slot = room.take(class, 100, later(1000), || ()).await.expect("within the wait");
+            let _slot = room.take(class, 100, later(1000), || true).await.expect("within the wait");
             told.send(name).unwrap();
             sleep(Duration::from_secs(1)).await;
         });
@@ -312,7 +314,7 @@ mod tests {
         let room = room(1);
         let _held = room.try_take().unwrap();
         let began = Instant::now();
-        assert!(room.take(Class::Lookup, 9, later(5), || ()).await.is_none());
+        assert!(room.take(Class::Lookup, 9, later(5), || true).await.is_none());
         assert_eq!(began.elapsed(), Duration::from_secs(5));
         assert!(room.lock().lookups.is_empty());
     }

@@ -13,7 +13,10 @@
 use std::{
     fmt,
     num::NonZeroU32,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -46,6 +49,9 @@ const PIPELINE: usize = 1024;
 pub struct Store {
     metrics: Arc<Metrics>,
     shared: ArcSwapOption<Kept>,
+    /// Those who wait, of all tenants, and how many may.
+    waiting: AtomicUsize,
+    most_waiting: AtomicUsize,
 }
 
 /// `rate_limit_store.url` is not one that can be called.
@@ -57,7 +63,30 @@ impl Store {
     /// Counts in this process, so per replica.
     pub fn local(metrics: Arc<Metrics>) -> Self {
         metrics.store_available.set(1);
-        Self { metrics, shared: ArcSwapOption::empty() }
+        Self {
+            metrics,
+            shared: ArcSwapOption::empty(),
+            waiting: AtomicUsize::new(0),
+            most_waiting: AtomicUsize::new(usize::MAX),
+        }
+    }
+
+    /// Bounds how many requests of all tenants together may wait for a turn or for room; each costs some kilobytes. One
+    /// more is refused as if its wait were over.
+    pub fn bound_waiting(&self, most: usize) {
+        self.most_waiting.store(most, Ordering::Relaxed);
+    }
+
+    /// One more that waits, if it may.
+    pub(super) fn waits(&self) -> bool {
+        let most = self.most_waiting.load(Ordering::Relaxed);
+        let more = |waiting| (waiting < most).then_some(waiting + 1);
+        self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// It waits no longer.
+    pub(super) fn has_waited(&self) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Counts in the Redis or Valkey at `url` under keys that begin with `prefix`, while it answers. Needs the runtime:

@@ -90,6 +90,11 @@ impl Client {
         timeout(Duration::from_secs(30), self.read(method)).await.expect("an answer in time").expect("an answer")
     }
 
+    /// The next answer to a GET, or nothing where the other side has closed.
+    pub(crate) async fn try_answer(&mut self) -> Option<Answer> {
+        timeout(Duration::from_secs(30), self.read("GET")).await.expect("an answer in time").ok()
+    }
+
     /// The bytes up to and with `end`.
     pub(crate) async fn until(&mut self, end: &str) -> String {
         let at = self.find(end.as_bytes(), 0).await.unwrap() + end.len();
