@@ -45,7 +45,7 @@ fn settings(tenants: usize) -> Settings {
 tenants:
   resolve: [{{ path: '/tenants/{{tenant}}' }}]
   defaults:
-    rate_limit: {{ reads: {{ per_second: 1000000, burst: 1000000 }}, writes: {{ per_second: 1000000, burst: 1000000 }} }}
+    rate_limit: {{ reads: {{ per_second: 1000000, burst: 4000000000 }}, writes: {{ per_second: 1000000, burst: 4000000000 }} }}
     allow: {{ mode: enforce, cidrs: [{}] }}
   list:
 {list}",
