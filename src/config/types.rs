@@ -8,6 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use data_encoding::HEXLOWER_PERMISSIVE;
 use http::Uri;
 use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -458,14 +459,8 @@ impl super::read::Word for Sha256 {
     const PRIVATE: bool = true;
 
     fn parse(text: &str) -> Result<Self, String> {
-        if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(format!("{} characters", text.chars().count()));
-        }
-        let mut hash = [0; 32];
-        for (i, byte) in hash.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).map_err(|_| String::new())?;
-        }
-        Ok(Self(hash))
+        let hash = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok().and_then(|hash| hash.try_into().ok());
+        hash.map(Self).ok_or_else(|| format!("{} characters", text.chars().count()))
     }
 }
 
