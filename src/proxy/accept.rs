@@ -208,7 +208,7 @@ struct Door {
 
 impl Door {
     /// The next connection and its slot. At the limit one more is accepted, so that it is known that somebody waits; the
-    /// others wait in the kernel. While one does, idle connections are closed.
+    /// others wait in the kernel. For the one that waits an idle one is closed.
     async fn next(&mut self, listener: &TcpListener) -> (OwnedSemaphorePermit, TcpStream, SocketAddr) {
         while self.guest.is_none() {
             match listener.accept().await {
@@ -233,8 +233,8 @@ impl Door {
             self.told = Some(Instant::now());
             tracing::warn!(
                 open = self.open.len(),
-                "as many connections are open as `listen.limits.connections` allows; those on which nothing happens are \
-                 closed"
+                "as many connections are open as `listen.limits.connections` allows; for each that waits one on which \
+                 nothing happens is closed"
             );
         }
         let crowd = self.hall.proxy.life.crowd();
