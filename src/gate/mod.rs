@@ -28,6 +28,7 @@ use http::HeaderMap;
 
 pub use self::{address::Caller, tenant::Tenant};
 use self::{
+    allow::{Allowlist, Verdict},
     resolve::{Evidence, Named, Resolver},
     tenants::Tenants,
     token::Presented,
@@ -35,7 +36,7 @@ use self::{
 use crate::{
     config::{
         Settings,
-        settings::{AddressFrom, ClientAddress},
+        settings::{AddressFrom, AllowMode, ClientAddress},
     },
     feed::Feeds,
     observe::Metrics,
@@ -165,14 +166,17 @@ impl Gate {
     ///
     /// # Errors
     /// No such tenant; or no token, where only that could have named one.
-    pub fn tenant(&self, evidence: &Evidence<'_>) -> Result<Arc<Tenant>, Refused> {
+    pub fn tenant(&self, evidence: &Evidence<'_>, caller: &Caller) -> Result<Arc<Tenant>, Refused> {
+        let is_welcome = |allow: &Allowlist| {
+            allow.mode() != AllowMode::Enforce || allow.judge(caller.address, || self.feeds.now()) == Verdict::Listed
+        };
         // Whether a token may stand without a scheme is a tenant's setting, and here no tenant is known yet.
         let presented = || Presented::of(evidence.headers, false).or_else(|| self.bare(evidence.headers));
         let by_token = || self.tenants.owner(&presented()?.0);
         match self.resolver.resolve(evidence, by_token, |name| self.tenants.is_known(name)) {
             Named::Default => Ok(Arc::clone(self.tenants.default())),
             Named::Nobody => Err(Refused::Tenant),
-            Named::Tenant(id) => self.tenants.find(&id).ok_or(Refused::Tenant),
+            Named::Tenant(id) => self.tenants.find(&id, is_welcome).ok_or(Refused::Tenant),
             Named::Tokenless if presented().is_some() => Err(token::Refused::Unknown.into()),
             Named::Tokenless => Err(token::Refused::Missing.into()),
         }
@@ -182,7 +186,7 @@ impl Gate {
     fn bare(&self, headers: &HeaderMap) -> Option<Presented> {
         let presented = Presented::of(headers, true)?;
         let owner = self.tenants.owner(&presented.0)?;
-        self.tenants.find(owner).filter(|tenant| tenant.rules.bare_token).map(|_| presented)
+        self.tenants.find(owner, |_| true).filter(|tenant| tenant.rules.bare_token).map(|_| presented)
     }
 
     /// Lets a caller of `tenant` in by address and token, or says why not.

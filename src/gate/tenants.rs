@@ -48,6 +48,8 @@ pub struct Tenants {
     unknown: UnknownTenant,
     maker: Maker,
     crowd: Arc<Crowd>,
+    /// What is remembered of all who are not welcome together.
+    stranger: Tenant,
 }
 
 /// Dynamic tenants, which outlive the settings under which they came.
@@ -111,12 +113,13 @@ impl Tenants {
             let id: Arc<str> = DEFAULT.into();
             let old = before.map(|before| &*before.default);
             let made = maker.make(&id, &id, Arc::clone(&maker.defaults), maker.limits.as_ref(), old);
-            Arc::new(made.unwrap_or_else(|| maker.nowhere(&id)))
+            Arc::new(made.unwrap_or_else(|| maker.nowhere(&id, old)))
         });
         let size = NonZeroUsize::new(tenants.max_dynamic).unwrap_or(NonZeroUsize::MIN);
         let crowd = before.map_or_else(|| Arc::new(Crowd::new(size)), |before| Arc::clone(&before.crowd));
         crowd.resize(size);
-        Self { default, listed, owners, unknown: tenants.unknown, maker, crowd }
+        let stranger = maker.nowhere(&OTHER.into(), before.map(|before| &before.stranger));
+        Self { default, listed, owners, unknown: tenants.unknown, maker, crowd, stranger }
     }
 
     /// The tenant of requests that nothing names.
@@ -173,13 +176,14 @@ impl Tenants {
         self.listed.contains_key(id) || (self.unknown == UnknownTenant::Defaults && is_tenant_id(id))
     }
 
-    /// The tenant of a legal name; one that is not listed is remembered, where the settings want that.
-    pub fn find(&self, id: &str) -> Option<Arc<Tenant>> {
+    /// The tenant of a legal name; one that is not listed is remembered, where the settings want that and the caller is
+    /// welcome by the addresses that the defaults allow. Who is not takes no label and no place from others.
+    pub fn find(&self, id: &str, is_welcome: impl FnOnce(&Allowlist) -> bool) -> Option<Arc<Tenant>> {
         if let Some(tenant) = self.listed.get(id) {
             return Some(Arc::clone(tenant));
         }
         match self.unknown {
-            UnknownTenant::Defaults => self.dynamic(id),
+            UnknownTenant::Defaults => self.dynamic(id, is_welcome),
             UnknownTenant::Reject => None,
         }
     }
@@ -189,7 +193,7 @@ impl Tenants {
         self.listed.get(id).cloned().or_else(|| self.crowd.lock().known.peek(id).cloned()).or_else(default)
     }
 
-    fn dynamic(&self, id: &str) -> Option<Arc<Tenant>> {
+    fn dynamic(&self, id: &str, is_welcome: impl FnOnce(&Allowlist) -> bool) -> Option<Arc<Tenant>> {
         let mut members = self.crowd.lock();
         let old = members.known.get(id).cloned();
         if let Some(old) = &old {
@@ -199,8 +203,12 @@ impl Tenants {
             return Some(Arc::clone(tenant));
         }
         let name: Arc<str> = old.as_ref().map_or_else(|| id.into(), |old| Arc::clone(&old.id));
-        let label = members.label(&name, &self.maker);
         let rules = Arc::clone(&self.maker.defaults);
+        if old.is_none() && !is_welcome(&rules.allow) {
+            let (label, limits) = (&self.stranger.label, self.maker.limits.as_ref());
+            return self.maker.make(&name, label, rules, limits, Some(&self.stranger)).map(Arc::new);
+        }
+        let label = members.label(&name, &self.maker);
         let tenant = self.maker.make(&name, &label, rules, self.maker.limits.as_ref(), old.as_deref())?;
         let tenant = Arc::new(tenant);
         members.make_room();
@@ -279,9 +287,9 @@ impl Maker {
     }
 
     /// A tenant whose app is nowhere; nothing is sent for it.
-    fn nowhere(&self, id: &Arc<str>) -> Tenant {
+    fn nowhere(&self, id: &Arc<str>, old: Option<&Tenant>) -> Tenant {
         let place = Place { origin: http::Uri::default(), base: String::new(), url: String::new(), own: false };
-        self.at(Arc::new(place), id, id, Arc::clone(&self.defaults), self.limits.as_ref(), None)
+        self.at(Arc::new(place), id, id, Arc::clone(&self.defaults), self.limits.as_ref(), old)
     }
 
     fn at(
@@ -374,12 +382,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_has_spent_a_quota_is_not_forgotten_for_one_that_has_not() {
         let tenants = tenants(TWO);
-        let spent = |name| tenants.find(name).unwrap().limiter().try_enter(Class::Write).is_none();
+        let spent = |name| tenants.find(name, |_| true).unwrap().limiter().try_enter(Class::Write).is_none();
         assert!(!spent("busy"));
-        tenants.find("idle").unwrap();
-        tenants.find("idle").unwrap();
+        tenants.find("idle", |_| true).unwrap();
+        tenants.find("idle", |_| true).unwrap();
         for n in 0..10 {
-            tenants.find(&format!("new-{n}")).unwrap();
+            tenants.find(&format!("new-{n}"), |_| true).unwrap();
             assert!(spent("busy"), "a forgotten bucket is a full one");
         }
         assert_eq!(tenants.crowd.lock().known.len(), 2);
@@ -389,12 +397,12 @@ mod tests {
     async fn who_has_been_away_for_a_day_makes_room() {
         let tenants = tenants(&TWO.replace("max_dynamic: 2", "max_dynamic: 100"));
         for n in 0..50 {
-            tenants.find(&format!("t{n}")).unwrap();
+            tenants.find(&format!("t{n}"), |_| true).unwrap();
         }
         time::advance(Duration::from_secs(86_000)).await;
-        tenants.find("t7").unwrap();
+        tenants.find("t7", |_| true).unwrap();
         time::advance(Duration::from_secs(1000)).await;
-        tenants.find("new").unwrap();
+        tenants.find("new", |_| true).unwrap();
         let members = tenants.crowd.lock();
         let mut left: Vec<&str> = members.known.iter().map(|(name, _)| &**name).collect();
         left.sort_unstable();
@@ -404,10 +412,10 @@ mod tests {
     #[tokio::test]
     async fn each_has_its_place() {
         let tenants = tenants(TWO);
-        let place = |name| tenants.find(name).map(|tenant| tenant.place.scim("/Users").unwrap().to_string());
+        let place = |name| tenants.find(name, |_| true).map(|tenant| tenant.place.scim("/Users").unwrap().to_string());
         assert_eq!(place("acme").as_deref(), Some("http://app/acme/s/Users"));
         assert_eq!(place("a..b").as_deref(), Some("http://app/a..b/s/Users"));
-        let place = &tenants.find("acme").unwrap().place;
+        let place = &tenants.find("acme", |_| true).unwrap().place;
         for (uri, holds) in
             [("/acme/s", true), ("/acme/s/Users/", true), ("/acme/sx", false), ("/globex/s/Users", false)]
         {

@@ -138,12 +138,13 @@ impl Running {
             return self.pass(&caller, host.as_ref(), &uri, parts, body, exchange).await;
         };
         exchange.target(target);
-        let tenant = self.gate.tenant(&Evidence {
+        let evidence = Evidence {
             prefix,
             host: host.as_ref().map(Authority::host),
             headers: &parts.headers,
             by_proxy: caller.by_proxy,
-        })?;
+        };
+        let tenant = self.gate.tenant(&evidence, &caller)?;
         exchange.of(&tenant);
         self.gate.admit(&tenant, &caller, &parts.headers)?;
         let turn = self.turn(&tenant, rate::class(&parts.method, target), deadline, exchange).await?;

@@ -266,6 +266,33 @@ mod whose {
     }
 
     #[tokio::test]
+    async fn a_stranger_takes_no_label_and_no_place() {
+        let app = App::json("{}").await;
+        let yaml = "listen: { client_address: { from: x-forwarded-for, trusted_proxies: [127.0.0.0/8] } }
+metrics: { max_tenants: 1 }
+tenants:
+  resolve: [{ path: '/{tenant}' }]
+  unknown: defaults
+  max_dynamic: 1
+  defaults: { allow: { mode: enforce, cidrs: [192.0.2.0/24] }, rate_limit: { reads: { per_second: 0.001, burst: 2 }, wait: 0s } }";
+        let shim = Shim::start(configured(app.addr, yaml)).await;
+        let from = async |tenant: &str, address: &str| {
+            ask(shim.data, "GET", &format!("/{tenant}/scim/v2/Users/1"), &[("x-forwarded-for", address)], "")
+                .await
+                .status
+        };
+        assert_eq!(from("none", "203.0.113.9").await, 403);
+        assert_eq!(from("acme", "192.0.2.7").await, 200);
+        for n in 0..5 {
+            assert_eq!(from(&format!("n{n}"), "203.0.113.9").await, 403);
+        }
+        assert_eq!((from("acme", "192.0.2.7").await, from("acme", "192.0.2.7").await), (200, 429));
+        shim.counts("scimshim_requests_total", &[("tenant", "acme"), ("code", "200")], 2.0).await;
+        shim.counts("scimshim_refusals_total", &[("tenant", "_other"), ("reason", "address")], 6.0).await;
+        shim.counts("scimshim_dynamic_tenants", &[], 1.0).await;
+    }
+
+    #[tokio::test]
     async fn locations_are_where_the_idp_found_them() {
         let app = App::start(|seen| {
             let user = format!(
