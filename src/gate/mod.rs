@@ -253,14 +253,13 @@ impl Drop for Room {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io,
-        path::Path,
-        sync::{Mutex, PoisonError},
-    };
+    use std::path::Path;
 
     use super::*;
-    use crate::config::{self, World};
+    use crate::{
+        config::{self, World},
+        observe::log::caught::Log,
+    };
 
     fn gate(yaml: &str) -> Gate {
         let yaml = format!("upstream: {{ url: 'http://app/s' }}\n{yaml}");
@@ -270,32 +269,13 @@ mod tests {
         Gate::new(&settings, &feeds, &Arc::new(rate::Store::local(Arc::clone(&metrics))), &metrics, None)
     }
 
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     /// How often it is said that callers are hidden, when these call.
     fn warned(yaml: &str, callers: &[&str]) -> usize {
-        let (gate, log) = (gate(yaml), Log::default());
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
-        tracing::subscriber::with_default(subscriber, || {
-            for caller in callers {
-                gate.caller(Some(caller.parse().unwrap()), false, &HeaderMap::new());
-            }
-        });
-        let log = log.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&log).matches("every request so far came from a private address").count()
+        let (gate, log) = (gate(yaml), Log::catch());
+        for caller in callers {
+            gate.caller(Some(caller.parse().unwrap()), false, &HeaderMap::new());
+        }
+        log.text().matches("every request so far came from a private address").count()
     }
 
     #[test]

@@ -23,3 +23,7 @@ pub fn init(log: &Log) {
         tracing::debug!("logging was set up before");
     }
 }
+
+#[cfg(test)]
+#[path = "../../tests/it/harness/log.rs"]
+pub(crate) mod caught;

@@ -3,14 +3,14 @@
 use std::{
     env,
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     process::{Command, Output, Stdio},
     time::Duration,
 };
 
 use serde_json::Value;
 
-use crate::corpus::cases;
+use crate::{corpus::cases, harness::closed_port};
 
 /// Without the flags that the environment may hold.
 fn command(args: &[&str]) -> Command {
@@ -210,16 +210,12 @@ mod a_log_that_nobody_takes {
     use std::{
         fs::File,
         io::{BufRead, BufReader, Read},
-        net::{SocketAddr, TcpListener, TcpStream},
+        net::{SocketAddr, TcpStream},
         process::Child,
         time::{Duration, Instant},
     };
 
     use super::*;
-
-    fn free() -> SocketAddr {
-        TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
-    }
 
     /// Ends with its test, also when that fails.
     struct Served(Child);
@@ -233,9 +229,9 @@ mod a_log_that_nobody_takes {
 
     /// Serves before nobody, at the address that is returned.
     fn serve(stderr: Stdio) -> (Served, SocketAddr) {
-        let (data, admin) = (free(), free());
+        let (data, admin) = (closed_port(), closed_port());
         let (listen, admin) = (data.to_string(), admin.to_string());
-        let upstream = format!("http://{}/scim/v2", free());
+        let upstream = format!("http://{}/scim/v2", closed_port());
         let child = command(&["serve", "--upstream", &upstream, "--listen", &listen, "--admin", &admin])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -341,8 +337,7 @@ fn only_problems_are_counted_as_problems() {
 #[cfg(unix)]
 #[test]
 fn idle_connections_leave_files_for_the_probes() {
-    let free = || TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
-    let (data, admin) = (free(), free());
+    let (data, admin) = (closed_port(), closed_port());
     let mut shell = Command::new("sh");
     shell.args(["-c", "ulimit -n 300 && exec \"$@\"", "sh", env!("CARGO_BIN_EXE_scimshim"), "serve"]);
     shell.args(["--upstream", "http://127.0.0.1:9/scim/v2"]);

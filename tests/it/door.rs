@@ -354,7 +354,7 @@ mod app_away {
 
     #[tokio::test]
     async fn requests_wait_for_an_app_that_starts_late() {
-        let addr = closed_port().await;
+        let addr = closed_port();
         let shim = Shim::before(addr).await;
         let data = shim.data;
         let post = tokio::spawn(async move { ask(data, "POST", USERS, &[JSON], ODD).await });
@@ -372,7 +372,7 @@ mod app_away {
 
     #[tokio::test]
     async fn a_streamed_body_is_held_too() {
-        let addr = closed_port().await;
+        let addr = closed_port();
         let mut settings = settings(addr);
         plan(&mut settings).mode = TenantMode::Off;
         let shim = Shim::start(settings).await;
@@ -387,7 +387,7 @@ mod app_away {
     #[tokio::test]
     async fn a_hold_that_the_deadline_ends_is_a_hold() {
         for (hold, deadline) in [(20, 1), (1, 1)] {
-            let mut settings = settings(closed_port().await);
+            let mut settings = settings(closed_port());
             settings.upstream.hold = Duration::from_secs(hold);
             settings.listen.limits.deadline = Duration::from_secs(deadline);
             let shim = Shim::start(settings).await;
@@ -399,7 +399,7 @@ mod app_away {
 
     #[tokio::test]
     async fn when_the_hold_ends_the_idp_is_told_when_to_come_again() {
-        let shim = Shim::start(quick(closed_port().await)).await;
+        let shim = Shim::start(quick(closed_port())).await;
         let said = ask(shim.data, "POST", USERS, &[JSON], "{}").await;
         let wait: u64 = said.header("retry-after").parse().unwrap();
         assert!((30..=600).contains(&wait));
@@ -409,7 +409,7 @@ mod app_away {
 
     #[tokio::test]
     async fn over_max_held_nobody_waits() {
-        let mut settings = settings(closed_port().await);
+        let mut settings = settings(closed_port());
         settings.upstream.max_held = 1;
         let shim = Shim::start(settings).await;
         let mut first = Client::connect(shim.data).await;
@@ -858,7 +858,7 @@ mod life {
 
     #[tokio::test]
     async fn readiness_may_ask_for_the_app() {
-        let mut with_app = settings(closed_port().await);
+        let mut with_app = settings(closed_port());
         let shim = Shim::start(with_app.clone()).await;
         let said = ask(shim.admin, "GET", "/readyz?verbose", &[], "").await;
         assert_eq!(said.status, 200, "{}", said.text());

@@ -342,7 +342,7 @@ async fn redirects_are_followed_and_bounded() {
 
 #[tokio::test]
 async fn the_query_of_a_url_is_told_to_nobody() {
-    let bench = Bench::new(vec![spec(Source::Url(format!("http://{}/a?sig=secret", closed_port().await)))]);
+    let bench = Bench::new(vec![spec(Source::Url(format!("http://{}/a?sig=secret", closed_port())))]);
     assert!(!bench.failed().await.contains("secret"));
     assert!(!serde_json::to_string(&bench.feeds.status()).unwrap().contains("secret"));
 }

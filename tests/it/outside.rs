@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::corpus::wire::{Shim, free_port};
+use crate::{corpus::wire::Shim, harness::free_port};
 
 const TOKEN: &str = "outside-test";
 /// Below it the suite has not run as a whole; version 0.5.2 has 135 checks against this server.

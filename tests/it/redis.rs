@@ -26,7 +26,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::{corpus::wire::free_port, harness::eventually};
+use crate::harness::{Log, eventually, free_port};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Comes back once in a quarter of an hour: not in a test.
@@ -310,10 +310,7 @@ async fn an_outage_is_logged_once_and_so_is_its_end() {
     else {
         return;
     };
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
-    let _caught = tracing::subscriber::set_default(subscriber);
+    let log = Log::catch();
     let replicas = [Replica::start(&format!("redis://:hunter2@127.0.0.1:{}", server.port)).await];
     let load = Load::start(&replicas);
     load.goes_on(50).await;
@@ -375,27 +372,6 @@ impl Replica {
 
     fn limiter(&self, tenant: &str, limits: &Limits) -> Arc<Limiter> {
         Arc::new(Limiter::new(&self.store, &tenant.into(), &tenant.into(), Some(limits)))
-    }
-}
-
-/// What has been logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

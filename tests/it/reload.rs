@@ -110,7 +110,7 @@ async fn buckets_and_requests_in_flight_survive() {
 #[test]
 fn a_hangup_without_a_file_ends_nothing() {
     use std::{net::TcpStream, process::Command, thread::sleep, time::Duration};
-    let [data, admin] = [(); 2].map(|()| crate::corpus::wire::free_port());
+    let [data, admin] = [(); 2].map(|()| crate::harness::free_port());
     let mut shim = Command::new(env!("CARGO_BIN_EXE_scimshim"))
         .args(["serve", "--upstream", "http://127.0.0.1:1/scim/v2"])
         .args(["--listen", &format!("127.0.0.1:{data}"), "--admin", &format!("127.0.0.1:{admin}")])

@@ -690,7 +690,7 @@ mod upstream {
     async fn an_app_that_restarts_is_waited_for() {
         let trust = Trust::new();
         let config = trust.authority.server(&trust.authority.leaf(NAME), &[], false);
-        let addr = closed_port().await;
+        let addr = closed_port();
         let shim = Shim::start(to(addr, &trust.ca, "")).await;
         let data = shim.data;
         let held =
@@ -822,7 +822,7 @@ mod process {
                 app.addr.port()
             ),
         );
-        let data = closed_port().await;
+        let data = closed_port();
         let mut served = serve(&config, data, &roots);
         eventually("it listens", || async { TcpStream::connect(data).await.is_ok() }).await;
         let mut kept = Vec::new();
@@ -847,7 +847,7 @@ mod process {
         let port = Port::new();
         let config = port.folder.write("config.yaml", "upstream: { url: 'https://localhost:1/scim/v2' }\n");
         let roots = port.folder.write("roots.pem", "");
-        let mut served = serve(&config, closed_port().await, &roots);
+        let mut served = serve(&config, closed_port(), &roots);
         let mut stderr = served.0.stderr.take().unwrap();
         let said = tokio::task::spawn_blocking(move || {
             let mut said = String::new();

@@ -15,6 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::harness::free_port;
+
 use serde_json::Value;
 
 /// Where SCIM begins, at the app and so at the shim.
@@ -249,8 +251,4 @@ impl Drop for Shim {
         let _ = self.child.wait();
         let _ = fs::remove_file(&self.config);
     }
-}
-
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }

@@ -269,8 +269,3 @@ async fn serve_h2(mut stream: TcpStream, requests: &AtomicUsize, frames: &[Frame
 async fn free() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.unwrap()
 }
-
-/// An address at which nobody listens, until the test does.
-pub(crate) async fn closed_port() -> SocketAddr {
-    free().await.local_addr().unwrap()
-}
