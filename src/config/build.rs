@@ -11,6 +11,7 @@ use std::{
 
 use http::{HeaderValue, Uri};
 use ipnet::IpNet;
+use sha2::{Digest, Sha256};
 
 use super::{
     World,
@@ -49,7 +50,7 @@ pub(crate) fn build(
     build.limits();
     let tls = build.tls();
     build.client_address();
-    build.secret(&["admin", "token"], file.admin.token.as_ref());
+    let token = build.secret(&["admin", "token"], file.admin.token.as_ref());
     build.retry_after();
     let tenants = build.tenants();
     build.feeds();
@@ -82,7 +83,12 @@ pub(crate) fn build(
                 drain: limits.drain.0,
             },
         },
-        admin: settings::Admin { address: file.admin.address.0, readiness: file.admin.readiness },
+        admin: settings::Admin {
+            address: file.admin.address.0,
+            token: token.map(|token| Sha256::digest(token.expose()).into()),
+            loopback: file.admin.loopback,
+            readiness: file.admin.readiness,
+        },
         upstream: settings::Upstream {
             url: upstream.url.clone()?,
             tls: tls.1,
@@ -103,6 +109,20 @@ pub(crate) fn build(
             (StoreKind::Redis | StoreKind::Local, _) => settings::Store::Local,
         },
         max_labels: file.metrics.max_tenants,
+        quarantine: settings::Quarantine {
+            snapshot: file.quarantine.snapshot.0,
+            mass_delete_threshold: file.quarantine.mass_delete_threshold.get(),
+        },
+        journal: settings::Journal {
+            entries: file.journal.entries,
+            failures_only: file.journal.failures_only,
+            reveal: file.journal.reveal.iter().map(|tenant| tenant.0.clone()).collect(),
+        },
+        audit: file.audit.target.as_ref().map(|target| match target.to_str() {
+            Some("stdout") => settings::AuditTarget::Stdout,
+            _ => settings::AuditTarget::File(base.join(target)),
+        }),
+        otlp: file.telemetry.otlp_endpoint.clone(),
         debug_headers: file.normalize.debug_headers,
         retry_after: settings::RetryAfter { floor: file.retry_after.floor.0, ceiling: file.retry_after.ceiling.0 },
         threads: file.threads.get(),

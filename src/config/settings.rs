@@ -1,6 +1,12 @@
 //! What runs: the result of reading a configuration. A `Settings` that exists is valid; nothing behind it checks again.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use ipnet::IpNet;
 
@@ -29,6 +35,14 @@ pub struct Settings {
     pub store: Store,
     /// Dynamic tenants with metric labels of their own.
     pub max_labels: usize,
+    /// How near each connection is to quarantine.
+    pub quarantine: Quarantine,
+    /// Exchanges kept for operators.
+    pub journal: Journal,
+    /// Where a line for each write and each refusal goes.
+    pub audit: Option<AuditTarget>,
+    /// Where traces go: an OTLP collector.
+    pub otlp: Option<HttpUrl>,
     /// Send `scimshim-fixes` to the IdP.
     pub debug_headers: bool,
     /// Bounds of the Retry-After that scimshim writes itself.
@@ -122,6 +136,10 @@ pub struct Limits {
 pub struct Admin {
     /// Address and port.
     pub address: SocketAddr,
+    /// The SHA-256 of the token that page and API ask for; `None`: they answer loopback only.
+    pub token: Option<[u8; 32]>,
+    /// Whether loopback needs no token.
+    pub loopback: bool,
     /// Whether `/readyz` also waits for the app.
     pub readiness: Readiness,
 }
@@ -254,6 +272,35 @@ pub struct Feeds {
     pub cache_dir: Option<PathBuf>,
     /// Every feed.
     pub specs: Vec<feed::Spec>,
+}
+
+/// `quarantine`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantine {
+    /// How often the ledger is written to `feeds.cache_dir`; zero for never.
+    pub snapshot: Duration,
+    /// Objects deprovisioned in one cycle that count as a mass deletion.
+    pub mass_delete_threshold: u32,
+}
+
+/// `journal`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Journal {
+    /// Exchanges kept.
+    pub entries: usize,
+    /// Keep only what failed.
+    pub failures_only: bool,
+    /// Tenants whose values are kept in clear.
+    pub reveal: BTreeSet<String>,
+}
+
+/// `audit.target`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuditTarget {
+    /// Appended to.
+    File(PathBuf),
+    /// Standard output.
+    Stdout,
 }
 
 /// `rate_limit_store`.

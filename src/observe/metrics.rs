@@ -7,7 +7,7 @@
 use std::time::SystemTime;
 
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
 };
 
@@ -218,9 +218,144 @@ const TOKEN_LAST_USED: Metric = metric(
     "When a token was last accepted, Unix time; 0 if not since the start.",
 );
 
+const APP_RESPONSES: Metric = metric(
+    "scimshim_app_responses_total",
+    "counter",
+    &["code"],
+    "Answers of the app as they came, by class (2xx, 3xx, 4xx, 5xx; none where it gave none); beside scimshim_idp_responses_total it shows what repairs changed.",
+);
+const AUDIT_LINES: Metric = metric("scimshim_audit_lines_total", "counter", &[], "Lines written to audit.target.");
+const AUDIT_LOST: Metric = metric(
+    "scimshim_audit_lost_total",
+    "counter",
+    &[],
+    "Lines that audit.target did not take: a full disk, a closed pipe, or more than could be written.",
+);
+const AUTH_FAILURES: Metric = metric(
+    "scimshim_auth_failures_total",
+    "counter",
+    &["tenant"],
+    "Answers that told the IdP that its credentials are not good: 401, and 403 where nothing had succeeded.",
+);
+const DEPROVISIONED: Metric = metric(
+    "scimshim_deprovisioned_objects_total",
+    "counter",
+    &["tenant"],
+    "Deactivations and deletions that succeeded, each object once per cycle.",
+);
+const ESCROW_BUDGET: Metric = metric(
+    "scimshim_escrow_budget_remaining_ratio",
+    "gauge",
+    &["tenant"],
+    "How much is left until the nearest published threshold of failing objects: 1 is everything, 0 nothing.",
+);
+const FAILING_OBJECTS: Metric = metric(
+    "scimshim_failing_objects",
+    "gauge",
+    &["tenant", "reference"],
+    "Objects whose last outcome is a failure; reference true: the update of a reference (group member, manager).",
+);
+const IDP_CYCLES: Metric = metric(
+    "scimshim_idp_cycles_total",
+    "counter",
+    &["tenant", "result"],
+    "Provisioning cycles that closed: good, partial, dead (nothing answered as it should), auth (ended with rejected credentials).",
+);
+const IDP_CYCLE_PERIOD: Metric = metric(
+    "scimshim_idp_cycle_period_seconds",
+    "gauge",
+    &["tenant"],
+    "Learned time from the start of one cycle to the next; 0 while none is known.",
+);
+const IDP_LAST_REQUEST: Metric = metric(
+    "scimshim_idp_last_request_timestamp_seconds",
+    "gauge",
+    &["tenant"],
+    "When the IdP last called, Unix time; 0 if never.",
+);
+const IDP_LAST_SUCCESS: Metric = metric(
+    "scimshim_idp_last_success_timestamp_seconds",
+    "gauge",
+    &["tenant"],
+    "When the IdP was last told success, Unix time; 0 if never.",
+);
+const IDP_RESPONSES: Metric = metric(
+    "scimshim_idp_responses_total",
+    "counter",
+    &["code"],
+    "Answers that the IdP was given, by class (2xx, 3xx, 4xx, 5xx; none where the client left or was cut off).",
+);
+const JOURNAL_ENTRIES: Metric = metric("scimshim_journal_entries", "gauge", &[], "Exchanges in the journal.");
+const LEDGER_SNAPSHOT: Metric = metric(
+    "scimshim_ledger_snapshot_timestamp_seconds",
+    "gauge",
+    &[],
+    "When the ledger was last written to feeds.cache_dir, Unix time; 0 if never.",
+);
+const LEDGER_WRITABLE: Metric = metric(
+    "scimshim_ledger_writable",
+    "gauge",
+    &[],
+    "0 while the ledger cannot be written to feeds.cache_dir; 1 otherwise, also where none is configured.",
+);
+const OUTCOMES: Metric = metric(
+    "scimshim_outcomes_total",
+    "counter",
+    &["tenant", "class"],
+    "Exchanges as the IdP is taken to judge them: ok, neutral, object, reference, throttle, auth, connection.",
+);
+const OUTCOMES_CHANGED: Metric = metric(
+    "scimshim_outcomes_changed_total",
+    "counter",
+    &["repair", "from", "to"],
+    "Answers whose class (success or failure) scimshim changed, by the quirk or step that did; none is success that is not true in the app.",
+);
+const QUARANTINE_DISABLE: Metric = metric(
+    "scimshim_quarantine_disable_timestamp_seconds",
+    "gauge",
+    &["tenant"],
+    "When the IdP is expected to switch the job off, Unix time; 0 where the model does not suspect quarantine. An estimate.",
+);
+const QUARANTINE_ETA: Metric = metric(
+    "scimshim_quarantine_eta_seconds",
+    "gauge",
+    &["tenant"],
+    "Estimated time until quarantine at the present growth of failures; +Inf for none.",
+);
+const QUARANTINE_NEXT: Metric = metric(
+    "scimshim_quarantine_next_attempt_timestamp_seconds",
+    "gauge",
+    &["tenant"],
+    "When the IdP is expected to knock again, Unix time; 0 where the model does not suspect quarantine. An estimate.",
+);
+const QUARANTINE_COMPONENT: Metric = metric(
+    "scimshim_quarantine_risk_component_ratio",
+    "gauge",
+    &["tenant", "component"],
+    "The parts of the risk; the greatest is the risk.",
+);
+const QUARANTINE_RISK: Metric = metric(
+    "scimshim_quarantine_risk_ratio",
+    "gauge",
+    &["tenant"],
+    "How near the model takes the connection to quarantine, 0 to 1. A model: only the IdP knows.",
+);
+const QUARANTINE_STATE: Metric = metric(
+    "scimshim_quarantine_state",
+    "gauge",
+    &["tenant", "state"],
+    "1 for the state that the model takes the connection to be in; for tenant _other the number of connections in it.",
+);
+const SUCCEEDED_OBJECTS: Metric =
+    metric("scimshim_succeeded_objects", "gauge", &["tenant"], "Distinct objects whose last outcome is success.");
+
 /// Every metric, sorted by name. Process metrics (`process_*`) come with them.
 pub static TABLE: &[Metric] = &[
     ALLOWLIST_DECISIONS,
+    APP_RESPONSES,
+    AUDIT_LINES,
+    AUDIT_LOST,
+    AUTH_FAILURES,
     BUILD_INFO,
     CACHE_WRITABLE,
     CLIENT_CONNECTIONS,
@@ -228,7 +363,10 @@ pub static TABLE: &[Metric] = &[
     CONFIG_LAST_RELOAD,
     CONFIG_RELOAD_SUCCESS,
     CONNECTIONS_REFUSED,
+    DEPROVISIONED,
     DYNAMIC_TENANTS,
+    ESCROW_BUDGET,
+    FAILING_OBJECTS,
     FEED_ADDRESSES,
     FEED_CHANGES,
     FEED_DOCUMENT,
@@ -239,10 +377,26 @@ pub static TABLE: &[Metric] = &[
     FEED_STATE,
     FIXES,
     HELD,
+    IDP_CYCLE_PERIOD,
+    IDP_CYCLES,
     IDP_DETECTED,
+    IDP_LAST_REQUEST,
+    IDP_LAST_SUCCESS,
+    IDP_RESPONSES,
     IDP_SUGGESTED,
     IN_FLIGHT,
+    JOURNAL_ENTRIES,
+    LEDGER_SNAPSHOT,
+    LEDGER_WRITABLE,
+    OUTCOMES,
+    OUTCOMES_CHANGED,
     OVERHEAD,
+    QUARANTINE_DISABLE,
+    QUARANTINE_ETA,
+    QUARANTINE_NEXT,
+    QUARANTINE_COMPONENT,
+    QUARANTINE_RISK,
+    QUARANTINE_STATE,
     STORE_AVAILABLE,
     STORE_FALLBACKS,
     RATE_LIMIT_WAIT,
@@ -251,6 +405,7 @@ pub static TABLE: &[Metric] = &[
     REQUEST_DURATION,
     REQUESTS,
     RETRIES,
+    SUCCEEDED_OBJECTS,
     TENANT_OVERFLOW,
     TLS_RELOAD_SUCCESS,
     TOKEN_EXPIRY,
@@ -262,6 +417,20 @@ pub static TABLE: &[Metric] = &[
 
 /// The tenant label of what was refused before a tenant was known.
 pub const NO_TENANT: &str = "_none";
+
+/// Classes of status codes, and no answer at all.
+const CODES: [&str; 5] = ["2xx", "3xx", "4xx", "5xx", "none"];
+
+/// The class of a status code, for labels; `None` is no answer at all.
+pub fn code_class(status: Option<u16>) -> &'static str {
+    match status {
+        Some(200..=299) => "2xx",
+        Some(300..=399) => "3xx",
+        Some(400..=499) => "4xx",
+        Some(500..) => "5xx",
+        Some(_) | None => "none",
+    }
+}
 
 /// What is decided about addresses.
 const DECISIONS: [&str; 6] =
@@ -356,6 +525,54 @@ pub struct Metrics {
     pub token_expiry: IntGaugeVec,
     /// When a token was last accepted, Unix time.
     pub token_last_used: IntGaugeVec,
+    /// Answers of the app as they came, by class (2xx, 3xx, 4xx, 5xx; none where it gave none); beside scimshim_idp_responses_total it shows what repairs changed.
+    pub app_responses: IntCounterVec,
+    /// Lines written to audit.target.
+    pub audit_lines: IntCounter,
+    /// Lines that audit.target did not take: a full disk, a closed pipe, or more than could be written.
+    pub audit_lost: IntCounter,
+    /// Answers that told the IdP that its credentials are not good: 401, and 403 where nothing had succeeded.
+    pub auth_failures: IntCounterVec,
+    /// Deactivations and deletions that succeeded, each object once per cycle.
+    pub deprovisioned: IntCounterVec,
+    /// How much is left until the nearest published threshold of failing objects: 1 is everything, 0 nothing.
+    pub escrow_budget: GaugeVec,
+    /// Objects whose last outcome is a failure; reference true: the update of a reference (group member, manager).
+    pub failing_objects: IntGaugeVec,
+    /// Provisioning cycles that closed: good, partial, dead (nothing answered as it should), auth (ended with rejected credentials).
+    pub idp_cycles: IntCounterVec,
+    /// Learned time from the start of one cycle to the next; 0 while none is known.
+    pub idp_cycle_period: GaugeVec,
+    /// When the IdP last called, Unix time; 0 if never.
+    pub idp_last_request: GaugeVec,
+    /// When the IdP was last told success, Unix time; 0 if never.
+    pub idp_last_success: GaugeVec,
+    /// Answers that the IdP was given, by class (2xx, 3xx, 4xx, 5xx; none where the client left or was cut off).
+    pub idp_responses: IntCounterVec,
+    /// Exchanges in the journal.
+    pub journal_entries: IntGauge,
+    /// When the ledger was last written to feeds.cache_dir, Unix time; 0 if never.
+    pub ledger_snapshot: IntGauge,
+    /// 0 while the ledger cannot be written to feeds.cache_dir; 1 otherwise, also where none is configured.
+    pub ledger_writable: IntGauge,
+    /// Exchanges as the IdP is taken to judge them: ok, neutral, object, reference, throttle, auth, connection.
+    pub outcomes: IntCounterVec,
+    /// Answers whose class (success or failure) scimshim changed, by the quirk or step that did; none is success that is not true in the app.
+    pub outcomes_changed: IntCounterVec,
+    /// When the IdP is expected to switch the job off, Unix time; 0 where the model does not suspect quarantine. An estimate.
+    pub quarantine_disable: GaugeVec,
+    /// Estimated time until quarantine at the present growth of failures; +Inf for none.
+    pub quarantine_eta: GaugeVec,
+    /// When the IdP is expected to knock again, Unix time; 0 where the model does not suspect quarantine. An estimate.
+    pub quarantine_next: GaugeVec,
+    /// The parts of the risk; the greatest is the risk.
+    pub quarantine_component: GaugeVec,
+    /// How near the model takes the connection to quarantine, 0 to 1. A model: only the IdP knows.
+    pub quarantine_risk: GaugeVec,
+    /// 1 for the state that the model takes the connection to be in; for tenant _other the number of connections in it.
+    pub quarantine_state: IntGaugeVec,
+    /// Distinct objects whose last outcome is success.
+    pub succeeded_objects: IntGaugeVec,
 }
 
 impl Metrics {
@@ -403,8 +620,33 @@ impl Metrics {
             tls_reload_success: gauges(&registry, &TLS_RELOAD_SUCCESS)?,
             token_expiry: gauges(&registry, &TOKEN_EXPIRY)?,
             token_last_used: gauges(&registry, &TOKEN_LAST_USED)?,
+            app_responses: counters(&registry, &APP_RESPONSES)?,
+            audit_lines: counters(&registry, &AUDIT_LINES)?.with_label_values(&[] as &[&str]),
+            audit_lost: counters(&registry, &AUDIT_LOST)?.with_label_values(&[] as &[&str]),
+            auth_failures: counters(&registry, &AUTH_FAILURES)?,
+            deprovisioned: counters(&registry, &DEPROVISIONED)?,
+            escrow_budget: ratios(&registry, &ESCROW_BUDGET)?,
+            failing_objects: gauges(&registry, &FAILING_OBJECTS)?,
+            idp_cycles: counters(&registry, &IDP_CYCLES)?,
+            idp_cycle_period: ratios(&registry, &IDP_CYCLE_PERIOD)?,
+            idp_last_request: ratios(&registry, &IDP_LAST_REQUEST)?,
+            idp_last_success: ratios(&registry, &IDP_LAST_SUCCESS)?,
+            idp_responses: counters(&registry, &IDP_RESPONSES)?,
+            journal_entries: gauges(&registry, &JOURNAL_ENTRIES)?.with_label_values(&[] as &[&str]),
+            ledger_snapshot: gauges(&registry, &LEDGER_SNAPSHOT)?.with_label_values(&[] as &[&str]),
+            ledger_writable: gauges(&registry, &LEDGER_WRITABLE)?.with_label_values(&[] as &[&str]),
+            outcomes: counters(&registry, &OUTCOMES)?,
+            outcomes_changed: counters(&registry, &OUTCOMES_CHANGED)?,
+            quarantine_disable: ratios(&registry, &QUARANTINE_DISABLE)?,
+            quarantine_eta: ratios(&registry, &QUARANTINE_ETA)?,
+            quarantine_next: ratios(&registry, &QUARANTINE_NEXT)?,
+            quarantine_component: ratios(&registry, &QUARANTINE_COMPONENT)?,
+            quarantine_risk: ratios(&registry, &QUARANTINE_RISK)?,
+            quarantine_state: gauges(&registry, &QUARANTINE_STATE)?,
+            succeeded_objects: gauges(&registry, &SUCCEEDED_OBJECTS)?,
             registry,
         };
+        metrics.ledger_writable.set(1);
         gauges(&metrics.registry, &BUILD_INFO)?.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         #[cfg(target_os = "linux")]
         metrics.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
@@ -426,7 +668,7 @@ impl Metrics {
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 
-    /// Zeros for what is known of `tenants`, and for each of `reasons`.
+    /// Zeros for what is known of `tenants`, and for each of `reasons`. What the ledger knows it exports itself.
     pub fn zeros<'a>(&self, tenants: impl Iterator<Item = &'a str>, reasons: &[&str]) {
         for tenant in tenants {
             self.in_flight.with_label_values(&[tenant]);
@@ -449,6 +691,10 @@ impl Metrics {
         }
         for reason in reasons {
             self.refusals.with_label_values(&[NO_TENANT, reason]);
+        }
+        for code in CODES {
+            self.app_responses.with_label_values(&[code]);
+            self.idp_responses.with_label_values(&[code]);
         }
     }
 }
@@ -479,6 +725,12 @@ fn counters(registry: &Registry, metric: &Metric) -> prometheus::Result<IntCount
 
 fn gauges(registry: &Registry, metric: &Metric) -> prometheus::Result<IntGaugeVec> {
     let made = IntGaugeVec::new(Opts::new(metric.name, metric.help), metric.labels)?;
+    registry.register(Box::new(made.clone()))?;
+    Ok(made)
+}
+
+fn ratios(registry: &Registry, metric: &Metric) -> prometheus::Result<GaugeVec> {
+    let made = GaugeVec::new(Opts::new(metric.name, metric.help), metric.labels)?;
     registry.register(Box::new(made.clone()))?;
     Ok(made)
 }

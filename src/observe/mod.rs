@@ -2,8 +2,13 @@
 //!
 //! Nothing in here decides anything about a request; the proxy notes facts on its exchange and that feeds these once.
 
+pub mod account;
 pub mod admin;
 pub mod files;
+pub mod house;
+pub mod journal;
+pub mod key;
+pub mod ledger;
 pub mod log;
 pub mod metrics;
 

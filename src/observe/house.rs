@@ -1,0 +1,50 @@
+//! What the admin port asks the proxy: the proxy knows its tenants and settings, and the admin port knows no proxy.
+
+use http::Uri;
+use serde::Serialize;
+
+use crate::gate::unlisted::Sighting;
+
+/// A running shim, to be looked at.
+pub trait House: Send + Sync {
+    /// An app, to be knocked at.
+    fn app(&self) -> Uri;
+    /// Every tenant that is listed or remembered, by id; of many dynamic ones those used last.
+    fn tenants(&self) -> Vec<Facts>;
+    /// One of them.
+    fn tenant(&self, id: &str) -> Option<Facts>;
+    /// Who may see page and API.
+    fn access(&self) -> Access;
+    /// The keys that a reload wanted to change and could not, and what is not in force.
+    fn notes(&self) -> Vec<String>;
+}
+
+/// What the settings and the gate know of one tenant.
+#[derive(Debug, Clone, Serialize)]
+pub struct Facts {
+    /// Its name.
+    pub tenant: String,
+    /// Its metric label.
+    pub label: String,
+    /// It stands in the configuration.
+    pub listed: bool,
+    /// The profile in force; `auto` while none is known.
+    pub idp: &'static str,
+    /// `rewrite`, `observe`, `reject` or `off`.
+    pub mode: &'static str,
+    /// Addresses: `off`, `observe` or `enforce`.
+    pub allow: &'static str,
+    /// It has rates.
+    pub limited: bool,
+    /// Addresses on no list that called of late.
+    pub unlisted: Vec<Sighting>,
+}
+
+/// Who may see page and API.
+#[derive(Debug, Clone, Copy)]
+pub struct Access {
+    /// The SHA-256 of the token; without one only loopback may.
+    pub token: Option<[u8; 32]>,
+    /// Loopback needs no token.
+    pub loopback: bool,
+}
