@@ -67,7 +67,7 @@ fn admit(gate: &Gate, peer: IpAddr, method: &Method, path: &str, headers: &Heade
     let evidence = Evidence { prefix, host: Some("scim.example.com"), headers, by_proxy: caller.by_proxy };
     let tenant = gate.tenant(&evidence, &caller).expect("a listed tenant");
     let _room = gate.room().expect("room");
-    gate.admit(&tenant, &caller, headers).expect("a listed address and a token");
+    gate.admit(&tenant, &caller, headers).outcome.expect("a listed address and a token");
     tenant.limiter().try_enter(rate::class(method, &path[prefix.map_or(0, |p| p.text.len())..])).expect("a turn")
 }
 

@@ -77,6 +77,15 @@ pub enum Refused {
     Token(#[from] token::Refused),
 }
 
+/// What was decided about a caller.
+#[derive(Debug)]
+pub struct Judged {
+    /// The token that was shown, if it is a good one; also where the address is refused: then it is most likely the IdP.
+    pub token: Option<Arc<str>>,
+    /// Whether the caller may come in.
+    pub outcome: Result<(), Refused>,
+}
+
 /// Decides who comes in; one for each set of settings.
 #[derive(Debug)]
 pub struct Gate {
@@ -189,11 +198,8 @@ impl Gate {
         self.tenants.find(owner, |_| true).filter(|tenant| tenant.rules.bare_token).map(|_| presented)
     }
 
-    /// Lets a caller of `tenant` in by address and token, or says why not.
-    ///
-    /// # Errors
-    /// The address, or the token.
-    pub fn admit(&self, tenant: &Tenant, caller: &Caller, headers: &HeaderMap) -> Result<(), Refused> {
+    /// Lets a caller of `tenant` in by address and token, or says why not; and the name of the token, if it is good.
+    pub fn admit(&self, tenant: &Tenant, caller: &Caller, headers: &HeaderMap) -> Judged {
         tenant.admit(caller, headers, &self.feeds, SystemTime::now(), &self.metrics)
     }
 

@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderValue, Uri, header};
 use tokio::time::Instant;
 
 use super::{
-    Caller, Refused, Room,
+    Caller, Judged, Refused, Room,
     allow::{Allowlist, Verdict},
     rate::Limiter,
     token::{self, Presented, Token},
@@ -187,9 +187,6 @@ impl Tenant {
     }
 
     /// Address, then token.
-    ///
-    /// # Errors
-    /// What is refused, the address before the token.
     pub(super) fn admit(
         &self,
         caller: &Caller,
@@ -197,17 +194,17 @@ impl Tenant {
         feeds: &Feeds,
         now: SystemTime,
         metrics: &Metrics,
-    ) -> Result<(), Refused> {
+    ) -> Judged {
         let rules = &self.rules;
         if rules.tokens.is_empty() {
-            return self.judge(caller, feeds, now, false, metrics);
+            return Judged { token: None, outcome: self.judge(caller, feeds, now, false, metrics) };
         }
         // Looked at also where the address is refused, to count who would have been let in: most likely the IdP, from
         // an address that is missing on its list.
         let token = token::check(&rules.tokens, Presented::of(headers, rules.bare_token), now);
-        self.judge(caller, feeds, now, token.is_ok(), metrics)?;
-        token?.used(now);
-        Ok(())
+        let name = token.as_ref().ok().map(|token| Arc::clone(&token.name));
+        let outcome = self.judge(caller, feeds, now, token.is_ok(), metrics).and_then(|()| Ok(token?.used(now)));
+        Judged { token: name, outcome }
     }
 
     /// The address alone.

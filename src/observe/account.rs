@@ -121,8 +121,11 @@ impl Kept {
             header::RETRY_AFTER,
             header::USER_AGENT,
         ];
-        let one = |name: HeaderName| headers.get(&name).map(|value| (name, value.clone()));
-        Self(NAMES.into_iter().filter_map(one).collect())
+        // Names of the standard compare as numbers, which is cheaper than eight look-ups.
+        let kept = headers.iter().filter(|(name, _)| NAMES.contains(name));
+        let mut list = Vec::with_capacity(4);
+        list.extend(kept.map(|(name, value)| (name.clone(), value.clone())));
+        Self(list)
     }
 
     /// One of them.

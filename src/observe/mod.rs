@@ -11,5 +11,7 @@ pub mod key;
 pub mod ledger;
 pub mod log;
 pub mod metrics;
+pub mod recorder;
 
 pub use metrics::Metrics;
+pub use recorder::Recorder;

@@ -52,6 +52,11 @@ impl Inbound {
         Self { body, waits: headers.contains_key(header::EXPECT), streamed: false }
     }
 
+    /// There is none.
+    pub(crate) fn is_none(&self) -> bool {
+        self.body.is_none()
+    }
+
     /// Reads the whole of it, at most `limits.body` bytes in at most `limits.body_timeout`.
     pub(crate) async fn read(&mut self, limits: &Limits) -> Result<Bytes, Refusal> {
         self.announces_at_most(limits.body)?;

@@ -4,25 +4,28 @@
 //! is counted like any other, and no step has to remember to count.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tracing::Level;
 
 use super::{
+    captured::Captured,
     life::{Life, Phase},
     refusal::Refusal,
 };
 use crate::{
     gate::{
-        Room, Tenant,
+        Caller, Room, Tenant,
         rate::{Standing, Turn},
     },
     observe::{
-        Metrics,
-        metrics::{Counted, NO_TENANT},
+        Metrics, Recorder,
+        account::{Account, Times},
+        metrics::{Counted, NO_TENANT, code_class},
     },
     quirk::{Direction, Findings, Id, Idp, Plan},
 };
@@ -31,11 +34,21 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Exchange {
     metrics: Arc<Metrics>,
+    recorder: Arc<Recorder>,
     life: Arc<Life>,
     started: Instant,
+    /// The same moment for people.
+    at: SystemTime,
     id: HeaderValue,
     /// The caller did not say what it is.
     nameless: bool,
+    /// It showed credentials, good or not.
+    credentials: bool,
+    caller: Option<IpAddr>,
+    /// The name of the token that was shown, if it is a good one.
+    token: Option<Arc<str>>,
+    /// What went over the wire.
+    wire: Captured,
     method: &'static str,
     resource: &'static str,
     tenant: Option<Arc<Tenant>>,
@@ -90,18 +103,24 @@ impl Unread {
 impl Exchange {
     /// Begins when the head has been read.
     pub(crate) fn new(
-        metrics: &Arc<Metrics>,
+        recorder: &Arc<Recorder>,
         life: &Arc<Life>,
         id: HeaderValue,
         method: &Method,
         headers: &HeaderMap,
     ) -> Self {
         Self {
-            metrics: Arc::clone(metrics),
+            metrics: Arc::clone(recorder.metrics()),
+            recorder: Arc::clone(recorder),
             life: Arc::clone(life),
             started: Instant::now(),
+            at: SystemTime::now(),
             id,
             nameless: !headers.contains_key(header::USER_AGENT),
+            credentials: headers.contains_key(header::AUTHORIZATION),
+            caller: None,
+            token: None,
+            wire: Captured::default(),
             method: method_label(method),
             resource: "other",
             tenant: None,
@@ -136,6 +155,21 @@ impl Exchange {
     /// The metric label of the tenant.
     pub(crate) fn tenant(&self) -> &str {
         self.tenant.as_ref().map_or(NO_TENANT, |tenant| &tenant.label)
+    }
+
+    /// Who calls.
+    pub(crate) fn from(&mut self, caller: &Caller) {
+        self.caller = caller.address;
+    }
+
+    /// The caller showed a good token.
+    pub(crate) fn shown(&mut self, token: Option<Arc<str>>) {
+        self.token = token;
+    }
+
+    /// What went over the wire so far, for the steps to add to.
+    pub(crate) fn wire(&mut self) -> &mut Captured {
+        &mut self.wire
     }
 
     /// It is known whose connection this is.
@@ -306,6 +340,7 @@ impl Exchange {
             metrics.clients_left.with_label_values(&[tenant, when]).inc();
         }
         metrics.retries.inc_by(u64::from(self.retries));
+        self.count_classes();
         if let Some(admission) = &self.admission {
             metrics.in_flight.with_label_values(&[tenant]).dec();
             let served = self.refusal.is_none() && self.status.is_some_and(|status| status.is_success());
@@ -319,6 +354,67 @@ impl Exchange {
                 tracing::info!(tenant, "no user agent and capital operations look like Entra; if so, set `idp: entra`");
             }
         }
+    }
+
+    /// What the app said beside what the IdP was told.
+    fn count_classes(&self) {
+        if self.tenant.is_none() || self.wire.received.is_none() {
+            return;
+        }
+        let metrics = &self.metrics;
+        let told = self.status.filter(|_| self.left().is_none()).map(|status| status.as_u16());
+        metrics.idp_responses.with_label_values(&[code_class(told)]).inc();
+        if self.wire.forwarded.is_none() {
+            return;
+        }
+        let app = self.wire.app.as_ref().map(|app| app.status);
+        metrics.app_responses.with_label_values(&[code_class(app)]).inc();
+        let (Some(app), Some(told)) = (app, told) else { return };
+        let class = |status| if (200..300).contains(&status) { "success" } else { "failure" };
+        if class(app) != class(told) {
+            let repair = self.refusal.as_ref().map(|(reason, ..)| *reason).or_else(|| self.changed_status());
+            let labels = [repair.unwrap_or("redirect"), class(app), class(told)];
+            metrics.outcomes_changed.with_label_values(&labels).inc();
+        }
+    }
+
+    /// The quirk that gave the answer another status.
+    fn changed_status(&self) -> Option<&'static str> {
+        let fixes =
+            self.findings.iter().filter(|(way, _)| *way == Direction::Response).flat_map(|(_, found)| found.fixes());
+        fixes.filter(|fix| fix.at == "status").map(|fix| fix.quirk.as_str()).last()
+    }
+
+    /// Hands everything to those who record.
+    fn record(&self, took: Duration) {
+        let (Some(tenant), Some(received)) = (&self.tenant, &self.wire.received) else { return };
+        let unread: Vec<Direction> = self.unread.iter().map(|(direction, _)| *direction).collect();
+        let account = Account {
+            at: self.at,
+            tenant: &tenant.id,
+            label: &tenant.label,
+            idp: self.admission.as_ref().map_or_else(|| tenant.idp(), |admission| admission.idp),
+            id: self.id.to_str().unwrap_or_default(),
+            method: self.method,
+            resource: self.resource,
+            received,
+            forwarded: self.wire.forwarded.as_ref(),
+            app: self.wire.app.as_ref(),
+            told: self.wire.told.as_ref().filter(|_| self.left().is_none() && !self.cut()),
+            refusal: self.refusal.as_ref().map(|(reason, _, detail)| (*reason, detail.as_str())),
+            findings: &self.findings,
+            unread: &unread,
+            caller: self.caller,
+            token: self.token.as_deref(),
+            credentials: self.credentials,
+            times: Times {
+                total: took,
+                body: self.body_wait,
+                turn: self.turn_wait,
+                app: self.upstream.unwrap_or_default(),
+            },
+        };
+        self.recorder.record(&account);
     }
 
     /// Entra sends no User-Agent and writes `Add`; others do one or the other.
@@ -375,6 +471,7 @@ impl Drop for Exchange {
         let took = self.started.elapsed();
         self.count(took);
         self.log(took);
+        self.record(took);
     }
 }
 

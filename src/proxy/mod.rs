@@ -7,6 +7,7 @@
 mod accept;
 mod announce;
 mod body;
+mod captured;
 mod exchange;
 mod framing;
 mod headers;
@@ -60,7 +61,7 @@ use crate::{
         rate::{self, Class, Turn},
         resolve::{Evidence, Prefix},
     },
-    observe::Metrics,
+    observe::{Metrics, Recorder},
     quirk::TenantMode,
 };
 
@@ -71,6 +72,7 @@ pub(crate) struct Proxy {
     feeds: Arc<Feeds>,
     store: Arc<rate::Store>,
     metrics: Arc<Metrics>,
+    recorder: Arc<Recorder>,
     ids: Ids,
     life: Arc<Life>,
 }
@@ -87,7 +89,7 @@ impl Proxy {
         let (method, version) = (parts.method.clone(), parts.version);
         let mut inbound = Inbound::new(body, &parts.headers);
         let id = self.ids.of(&parts.headers);
-        let mut exchange = Exchange::new(&self.metrics, &self.life, id, &method, &parts.headers);
+        let mut exchange = Exchange::new(&self.recorder, &self.life, id, &method, &parts.headers);
         let running = self.running.load_full();
         let outcome = caught(running.exchange(connection, parts, &mut inbound, &mut exchange)).await;
         let mut last = self.life.phase() != Phase::Serving || self.life.is_crowded();
@@ -110,6 +112,7 @@ impl Proxy {
             exchange.write_fixes(&mut head.headers);
         }
         exchange.answered(head.status);
+        exchange.wire().tells(head.status, &head.headers, &flow);
         let bodiless = repair::is_bodiless(&method, head.status);
         let limits = &running.settings.listen.limits;
         let times = Times { app: limits.deadline, client: limits.idle_timeout };
@@ -132,12 +135,14 @@ impl Running {
         supported(&parts)?;
         let uri = std::mem::take(&mut parts.uri);
         let caller = self.gate.caller(connection.caller(), connection.tls, &parts.headers);
+        exchange.from(&caller);
         let host = headers::host(uri.authority(), &parts.headers);
         let way = route::find(&self.settings.listen, self.gate.resolver(), &self.guarded, uri.path_and_query())?;
         let Way::Scim { prefix, target } = way else {
             return self.pass(&caller, host.as_ref(), &uri, parts, body, exchange).await;
         };
         exchange.target(target);
+        exchange.wire().receives(target, &parts.headers, body.is_none());
         let evidence = Evidence {
             prefix,
             host: host.as_ref().map(Authority::host),
@@ -146,7 +151,9 @@ impl Running {
         };
         let tenant = self.gate.tenant(&evidence, &caller)?;
         exchange.of(&tenant);
-        self.gate.admit(&tenant, &caller, &parts.headers)?;
+        let judged = self.gate.admit(&tenant, &caller, &parts.headers);
+        exchange.shown(judged.token);
+        judged.outcome?;
         let turn = self.turn(&tenant, rate::class(&parts.method, target), deadline, exchange).await?;
         exchange.takes(self.gate.room()?);
         let (plan, told) = tenant.plan_for(&parts.headers);
@@ -163,7 +170,9 @@ impl Running {
             let payload = body.stream(limits.body, limits.body_timeout)?;
             let mut outgoing = outgoing(&tenant, parts, tenant.place.scim(target), payload)?;
             self.app.content_type(&mut outgoing);
+            exchange.wire().forwards(target, &outgoing);
             let answer = self.app.send(&outgoing, deadline, exchange).await?;
+            exchange.wire().app_answers(answer.status(), answer.headers());
             return Ok(repair::untouched(answer, &outgoing.method));
         }
 
@@ -173,6 +182,7 @@ impl Running {
             normalize::request(&plan, &mut parts, target.to_owned(), body, limits, exchange).await?;
         let mut outgoing = outgoing(&tenant, parts, tenant.place.scim(&target), payload)?;
         self.app.content_type(&mut outgoing);
+        exchange.wire().forwards(&target, &outgoing);
         let method = outgoing.method.clone();
         let answer = self.app.send(&outgoing, deadline, exchange).await?;
         let answer = redirect::follow(&self.app, &plan, outgoing, answer, deadline, exchange).await?;

@@ -33,6 +33,7 @@ pub(crate) async fn request(
     let raw = body.read(limits).await;
     exchange.waited_for_body(began.elapsed());
     let raw = raw?;
+    exchange.wire().received_body(&raw);
     let decoded = match body::decoded(&parts.headers, &raw, limits.body).await {
         Decoded::Plain => raw.clone(),
         Decoded::Whole(decoded) => decoded.into(),

@@ -56,6 +56,7 @@ pub(crate) async fn answer(
     deadline: Instant,
     exchange: &mut Exchange,
 ) -> Result<(Parts, Flow), Refusal> {
+    exchange.wire().app_answers(answer.status(), answer.headers());
     let (head, flow) = untouched(answer, &question.method);
     // Not Modified describes a body that the IdP has from before.
     let Flow::App { rest, .. } = flow else { return Ok((head, flow)) };
@@ -72,6 +73,7 @@ pub(crate) async fn answer(
             return Ok((head, large));
         }
     };
+    exchange.wire().app_body(&raw);
     let decoded = match body::decoded(&head.headers, &raw, LARGEST).await {
         Decoded::Plain => raw.clone(),
         Decoded::Whole(decoded) => decoded.into(),

@@ -72,8 +72,9 @@ pub async fn bind(mut settings: Settings) -> anyhow::Result<Shim> {
     running.gate.takes_over(None);
     let running = ArcSwap::from_pointee(running);
     metrics.reloaded();
+    let recorder = Arc::new(crate::observe::Recorder::new(Arc::clone(&metrics)));
     let (ids, life) = (Ids::default(), Arc::<Life>::default());
-    let proxy = Arc::new(Proxy { running, feeds, store, metrics, ids, life });
+    let proxy = Arc::new(Proxy { running, feeds, store, metrics, recorder, ids, life });
     Ok(Shim { proxy, data, tls, admin, origin: None, hangups: Hangups::default() })
 }
 

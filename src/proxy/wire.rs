@@ -268,8 +268,8 @@ impl Wire {
     /// Says why the connection ends, as an exchange like any other.
     fn refuse(&mut self, refusal: &Refusal) {
         let id = self.proxy.ids.make();
-        let Proxy { metrics, life, .. } = &*self.proxy;
-        let mut exchange = Exchange::new(metrics, life, id.clone(), &Method::TRACE, &HeaderMap::new());
+        let Proxy { recorder, life, .. } = &*self.proxy;
+        let mut exchange = Exchange::new(recorder, life, id.clone(), &Method::TRACE, &HeaderMap::new());
         exchange.refused(refusal);
         let answer = refusal.answer(self.proxy.running.load().settings.retry_after);
         exchange.answered(answer.status());

@@ -1,0 +1,67 @@
+//! What went over the wire in one exchange, for those who record it. Bytes are shared, not copied, and go when the
+//! exchange does.
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+use super::{
+    body::{Flow, Payload},
+    upstream::Outgoing,
+};
+use crate::observe::account::{Body, Got, Kept, Sent};
+
+/// The four messages of an exchange, as far as there were any.
+#[derive(Debug, Default)]
+pub(crate) struct Captured {
+    /// None where it is not for SCIM.
+    pub(crate) received: Option<Sent>,
+    pub(crate) forwarded: Option<Sent>,
+    pub(crate) app: Option<Got>,
+    pub(crate) told: Option<Got>,
+}
+
+impl Captured {
+    /// The head of a request for SCIM; whether there is a body is not known yet.
+    pub(crate) fn receives(&mut self, target: &str, headers: &HeaderMap, bodiless: bool) {
+        let body = if bodiless { Body::Empty } else { Body::Unknown };
+        self.received = Some(Sent { target: target.into(), headers: Kept::of(headers), body });
+    }
+
+    /// The whole body of the request.
+    pub(crate) fn received_body(&mut self, body: &Bytes) {
+        if let Some(received) = &mut self.received {
+            received.body = Body::of(body);
+        }
+    }
+
+    /// The request as it goes to the app, which is asked for `target`.
+    pub(crate) fn forwards(&mut self, target: &str, outgoing: &Outgoing) {
+        let body = match &outgoing.payload {
+            Payload::Whole(None) => Body::Empty,
+            Payload::Whole(Some(bytes)) => Body::of(bytes),
+            Payload::Stream(_) => Body::Unknown,
+        };
+        self.forwarded = Some(Sent { target: target.into(), headers: Kept::of(&outgoing.headers), body });
+    }
+
+    /// The head of the app's answer.
+    pub(crate) fn app_answers(&mut self, status: StatusCode, headers: &HeaderMap) {
+        self.app = Some(Got { status: status.as_u16(), headers: Kept::of(headers), body: Body::Unknown });
+    }
+
+    /// The whole body of the app's answer.
+    pub(crate) fn app_body(&mut self, body: &Bytes) {
+        if let Some(app) = &mut self.app {
+            app.body = Body::of(body);
+        }
+    }
+
+    /// What the IdP is told.
+    pub(crate) fn tells(&mut self, status: StatusCode, headers: &HeaderMap, flow: &Flow) {
+        let body = match flow {
+            Flow::Whole(bytes) => Body::of(bytes),
+            Flow::App { .. } => Body::Unknown,
+        };
+        self.told = Some(Got { status: status.as_u16(), headers: Kept::of(headers), body });
+    }
+}
