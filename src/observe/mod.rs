@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod audit;
 pub mod files;
 pub mod house;
 pub mod journal;
@@ -11,5 +12,6 @@ pub mod key;
 pub mod ledger;
 pub mod log;
 pub mod metrics;
+pub mod trace;
 
 pub use metrics::Metrics;

@@ -34,6 +34,7 @@ use std::{
 use arc_swap::ArcSwap;
 use http::{HeaderValue, Method, Request, Response, Uri, Version, header, request, response, uri::Authority};
 use hyper::body::Incoming;
+use tracing::Instrument;
 
 use self::{
     accept::Connection,
@@ -60,7 +61,7 @@ use crate::{
         rate::{self, Class, Turn},
         resolve::{Evidence, Prefix},
     },
-    observe::Metrics,
+    observe::{Metrics, trace::step},
     quirk::TenantMode,
 };
 
@@ -89,7 +90,9 @@ impl Proxy {
         let id = self.ids.of(&parts.headers);
         let mut exchange = Exchange::new(&self.metrics, &self.life, id, &method, &parts.headers);
         let running = self.running.load_full();
-        let outcome = caught(running.exchange(connection, parts, &mut inbound, &mut exchange)).await;
+        let span = exchange.span().clone();
+        let outcome = running.exchange(connection, parts, &mut inbound, &mut exchange).instrument(span);
+        let outcome = caught(outcome).await;
         let mut last = self.life.phase() != Phase::Serving || self.life.is_crowded();
         let (mut head, flow) = match outcome.unwrap_or(Err(Refusal::Internal)) {
             Ok(answer) => answer,
@@ -146,8 +149,10 @@ impl Running {
         };
         let tenant = self.gate.tenant(&evidence, &caller)?;
         exchange.of(&tenant);
-        self.gate.admit(&tenant, &caller, &parts.headers)?;
-        let turn = self.turn(&tenant, rate::class(&parts.method, target), deadline, exchange).await?;
+        let admit = step!("admit");
+        admit.in_scope(|| self.gate.admit(&tenant, &caller, &parts.headers))?;
+        let class = rate::class(&parts.method, target);
+        let turn = self.turn(&tenant, class, deadline, exchange).instrument(admit).await?;
         exchange.takes(self.gate.room()?);
         let (plan, told) = tenant.plan_for(&parts.headers);
         exchange.admitted(&plan, told, Some(turn));
