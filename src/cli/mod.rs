@@ -50,7 +50,7 @@ Examples:
   scimshim check config.yaml
   scimshim check --strict /etc/scimshim/config.yaml    in the pod, where secrets are mounted
 
-Prints FILE:LINE:COLUMN: KEY: what is wrong; what to write instead. What is not yet in force is a
+Prints FILE:LINE:COLUMN: KEY: what is wrong; what to write instead. What is not in force is a
 warning.
 
 Exit codes: 0 it can be used; 1 it cannot; 2 the command line is wrong.";

@@ -513,6 +513,25 @@ impl Build<'_> {
         if file.journal.entries > 1_000_000 {
             self.wrong(&["journal", "entries"], "they are kept in memory", "write `1000`");
         }
+        if let Some(endpoint) = &file.telemetry.otlp_endpoint {
+            self.collector(endpoint);
+        }
+    }
+
+    /// OTLP is spoken over HTTP. On the port of the other kind nobody understands it, unless the path says otherwise.
+    fn collector(&mut self, endpoint: &super::types::HttpUrl) {
+        const ENDPOINT: &[&str] = &["telemetry", "otlp_endpoint"];
+        if endpoint.has_tenant() {
+            self.wrong(ENDPOINT, "there is one collector for all tenants", "write a URL without `{tenant}`");
+        }
+        let authority = endpoint.as_str().split('/').nth(2).unwrap_or_default();
+        if authority.ends_with(":4317") && matches!(endpoint.path(), "" | "/") {
+            self.note(
+                ENDPOINT,
+                "4317 is where collectors take OTLP over gRPC, and scimshim speaks OTLP over HTTP",
+                "write the port for HTTP, which is 4318 by default",
+            );
+        }
     }
 
     fn not_in_force(&mut self) -> Vec<NotInForce> {

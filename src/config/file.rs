@@ -437,7 +437,7 @@ section! {
 
     /// `telemetry`.
     Telemetry {
-        /// OTLP collector such as `http://collector:4317`.
+        /// OTLP collector such as `http://collector:4318`, spoken to over HTTP at `/v1/traces` below it.
         otlp_endpoint: Option<HttpUrl> = None,
     }
 }

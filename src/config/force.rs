@@ -1,32 +1,29 @@
-//! What is read and checked but not done yet. One table for the log, `check` and the reference page: a feature that
-//! lands takes its line away here, and is in force everywhere at once.
+//! What only some builds do. One table for the log, `check` and the reference page, which is the same for every build.
 
-use super::file::{File, Journal, Quarantine};
+use super::file::File;
 
-/// A key that waits for its feature.
-pub(crate) struct Waiting {
-    /// Dotted; `*` stands for any name. What is below it waits too.
+/// A key that needs a cargo feature.
+pub(crate) struct Optional {
+    /// Dotted; what is below it needs the feature too.
     key: &'static str,
-    /// What is not done, in one sentence.
-    pub(crate) what: &'static str,
+    /// The feature.
+    pub(crate) feature: &'static str,
+    /// This build has it.
+    built: bool,
+    /// What is not done without it, in one sentence.
+    what: &'static str,
 }
 
-const WAITING: &[Waiting] = &[
-    Waiting { key: "admin.loopback", what: "there is no page and no API yet that the token would protect" },
-    Waiting { key: "admin.token", what: "there is no page and no API yet that the token would protect" },
-    Waiting { key: "audit", what: "no audit lines are written" },
-    Waiting { key: "journal", what: "no exchanges are kept" },
-    Waiting { key: "quarantine", what: "quarantine risk is not modelled" },
-    Waiting { key: "telemetry", what: "no traces are sent" },
-];
+const OPTIONAL: &[Optional] = &[Optional {
+    key: "telemetry",
+    feature: "otlp",
+    built: cfg!(feature = "otlp"),
+    what: "this build sends no traces: it was made without the feature `otlp`",
+}];
 
 /// The line for `key`, or for what it is below of.
-pub(crate) fn waiting(key: &[&str]) -> Option<&'static Waiting> {
-    let matches = |pattern: &&Waiting| {
-        let mut parts = key.iter();
-        pattern.key.split('.').all(|part| parts.next().is_some_and(|have| part == "*" || part == *have))
-    };
-    WAITING.iter().filter(matches).max_by_key(|pattern| pattern.key.len())
+pub(crate) fn optional(key: &[&str]) -> Option<&'static Optional> {
+    OPTIONAL.iter().find(|line| line.key.split('.').eq(key.iter().take(line.key.split('.').count()).copied()))
 }
 
 /// A key that was written, means something, and is not done.
@@ -37,27 +34,14 @@ pub(crate) struct Unmet {
     pub(crate) what: String,
 }
 
-/// Everything that `file` asks for and that is not done. A key at its default, or one that has no effect, is not named.
+/// Everything that `file` asks for and that this build does not do.
 pub(crate) fn unmet(file: &File) -> Vec<Unmet> {
-    let mut list = List(Vec::new());
-    list.when(file.admin.token.is_some(), &["admin", "token"], &[]);
-    list.when(!file.admin.loopback, &["admin", "loopback"], &[]);
-    list.when(file.quarantine != Quarantine::default(), &["quarantine"], &[]);
-    list.when(file.journal != Journal::default(), &["journal"], &[]);
-    list.when(file.audit.target.is_some(), &["audit", "target"], &[]);
-    list.when(file.telemetry.otlp_endpoint.is_some(), &["telemetry", "otlp_endpoint"], &[]);
-    list.0
-}
-
-struct List(Vec<Unmet>);
-
-impl List {
-    fn when(&mut self, asked: bool, path: &[&str], aspect: &[&str]) {
-        if let (true, Some(waiting)) = (asked, waiting(&[path, aspect].concat())) {
-            let path = path.iter().map(|&part| part.to_owned()).collect();
-            self.0.push(Unmet { path, what: waiting.what.to_owned() });
-        }
-    }
+    let asked: [(bool, &[&str]); 1] = [(file.telemetry.otlp_endpoint.is_some(), &["telemetry", "otlp_endpoint"])];
+    let unmet = |(asked, path): (bool, &[&str])| {
+        let line = optional(path).filter(|line| asked && !line.built)?;
+        Some(Unmet { path: path.iter().map(|&part| part.to_owned()).collect(), what: line.what.to_owned() })
+    };
+    asked.into_iter().filter_map(unmet).collect()
 }
 
 #[cfg(test)]
@@ -65,15 +49,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_asks_for_nothing_that_waits() {
+    fn the_default_asks_for_nothing_that_is_not_built() {
         assert!(unmet(&File::default()).is_empty());
     }
 
     #[test]
-    fn what_is_below_a_waiting_key_waits() {
-        assert!(waiting(&["journal", "entries"]).is_some_and(|w| w.what.contains("exchanges")));
-        assert!(waiting(&["tenants", "list", "acme", "tokens"]).is_none());
-        assert!(waiting(&["listen", "base_url"]).is_none());
-        assert!(waiting(&["tenants", "defaults", "idp"]).is_none());
+    fn what_is_below_a_key_needs_its_feature() {
+        assert!(optional(&["telemetry", "otlp_endpoint"]).is_some_and(|line| line.feature == "otlp"));
+        assert!(optional(&["telemetry"]).is_some());
+        assert!(optional(&["telemetries"]).is_none());
+        assert!(optional(&["tenants", "telemetry"]).is_none());
     }
 }

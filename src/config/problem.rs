@@ -153,10 +153,10 @@ impl Problems {
         if self.list.len() < 1000 { nearest(name, known) } else { None }
     }
 
-    /// A key whose feature is not done; `serve` says these by themselves.
+    /// A key that needs a feature which this build lacks; `serve` says these by themselves.
     pub(crate) fn not_in_force(&mut self, place: Place, key: &str, what: &str) {
         if self.purpose != Purpose::Serve {
-            self.note(place, key, format!("not yet in force: {what}"), "");
+            self.note(place, key, format!("not in force: {what}"), "");
         }
     }
 

@@ -86,8 +86,8 @@ prints a JSON Schema for editors. Unknown keys and keys that stand twice are pro
 - A flag wins over its variable (`SCIMSHIM_UPSTREAM`, `SCIMSHIM_LISTEN`, `SCIMSHIM_ADMIN`, `SCIMSHIM_THREADS`), and
   that over the file.
 
-*In force* says whether this version does what the key asks for. The others are read and checked, named by `check` and
-in the start-up log, and do nothing yet.
+*In force* says whether a key does what it asks for. One that needs a cargo feature is in force in builds that have it, the
+image among them; other builds read and check it, name it in `check` and in the start-up log, and do nothing about it.
 
 This page is made from the source (`UPDATE=1 cargo test`).
 ";
@@ -150,7 +150,7 @@ fn row(root: &Value, path: &[String], schema: &Value, required: bool, page: &mut
         Some(Value::String(text)) => format!("`{text}`"),
         Some(value) => format!("`{value}`"),
     };
-    let force = if force::waiting(&plain).is_some() { "not yet" } else { "yes" };
+    let force = force::optional(&plain).map_or("yes".to_owned(), |line| format!("with feature `{}`", line.feature));
     let _ = writeln!(
         page,
         "| `{}` | {} | {default} | {} | {force} |",

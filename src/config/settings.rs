@@ -53,7 +53,7 @@ pub struct Settings {
     pub log: Log,
     /// The files that these were read from, as they were then: the configuration, secrets, schemas.
     pub files: Vec<watch::Seen>,
-    /// Configured keys whose feature this version does not enforce, as dotted paths with a sentence each.
+    /// Configured keys whose feature this build does not have, as dotted paths with a sentence each.
     pub not_in_force: Vec<NotInForce>,
 }
 
@@ -345,7 +345,7 @@ pub enum LogFormat {
     Text,
 }
 
-/// A key that is read and checked, but whose feature is not enforced yet.
+/// A key that is read and checked, but whose feature this build does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotInForce {
     /// Dotted path, such as `tenants.list.acme.allow`.

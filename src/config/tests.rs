@@ -75,7 +75,7 @@ fn the_least_file_gives_the_defaults() {
 fn the_full_file_is_good_for_a_check() {
     let problems = inspect(&contract("full.yaml"), false, &world());
     assert!(problems.iter().all(|p| p.severity == Severity::Warning), "{}", lines(&problems));
-    assert!(problems.iter().all(|p| !p.what.starts_with("not yet in force")), "{}", lines(&problems));
+    assert!(problems.iter().all(|p| !p.what.starts_with("not in force")), "{}", lines(&problems));
     // Strict: what is missing counts, what waits does not.
     let strict = inspect(&contract("full.yaml"), true, &world());
     let wrong: Vec<&str> = strict.iter().filter(|p| p.severity == Severity::Problem).map(|p| p.key.as_str()).collect();
@@ -411,15 +411,28 @@ tenants:
 }
 
 #[test]
-fn what_waits_is_named_and_does_not_stop_serve() {
+fn what_this_build_lacks_is_named_and_does_not_stop_serve() {
     let text = "upstream: { url: \"http://a/s\" }
 journal: { entries: 5 }
 audit: { target: stdout }
+telemetry: { otlp_endpoint: \"http://collector:4318\" }
 ";
     let loaded = serve(text).expect("it starts");
     let keys: Vec<&str> = loaded.settings.not_in_force.iter().map(|n| n.key.as_str()).collect();
-    assert_eq!(keys, ["journal", "audit.target"]);
+    assert_eq!(keys, if cfg!(feature = "otlp") { &[][..] } else { &["telemetry.otlp_endpoint"] });
     assert!(loaded.warnings.is_empty(), "{}", lines(&loaded.warnings));
+}
+
+#[test]
+fn the_port_of_the_other_otlp_is_noted() {
+    let with = |url: &str| format!("upstream: {{ url: \"http://a/s\" }}\ntelemetry: {{ otlp_endpoint: \"{url}\" }}\n");
+    let said = |url: &str| lines(&serve(&with(url)).expect("it starts").warnings);
+    assert!(said("http://collector:4317").contains("4317 is where collectors take OTLP over gRPC"));
+    for good in ["http://collector:4318", "https://collector", "http://collector:4317/v1/traces"] {
+        assert_eq!(said(good), "", "{good}");
+    }
+    let problems = lines(&serve(&with("http://{tenant}:4318")).expect_err("one collector"));
+    assert!(problems.contains("telemetry.otlp_endpoint"), "{problems}");
 }
 
 #[test]

@@ -203,7 +203,10 @@ impl Tenant {
         // an address that is missing on its list.
         let token = token::check(&rules.tokens, Presented::of(headers, rules.bare_token), now);
         let name = token.as_ref().ok().map(|token| Arc::clone(&token.name));
-        let outcome = self.judge(caller, feeds, now, token.is_ok(), metrics).and_then(|()| Ok(token?.used(now)));
+        let outcome = self.judge(caller, feeds, now, token.is_ok(), metrics).and_then(|()| {
+            token?.used(now);
+            Ok(())
+        });
         Judged { token: name, outcome }
     }
 

@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod audit;
 pub mod files;
 pub mod house;
 pub mod journal;
@@ -12,6 +13,7 @@ pub mod ledger;
 pub mod log;
 pub mod metrics;
 pub mod recorder;
+pub mod trace;
 
 pub use metrics::Metrics;
 pub use recorder::Recorder;

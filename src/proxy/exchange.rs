@@ -26,6 +26,7 @@ use crate::{
         Metrics, Recorder,
         account::{Account, Times},
         metrics::{Counted, NO_TENANT, code_class},
+        trace,
     },
     quirk::{Direction, Findings, Id, Idp, Plan},
 };
@@ -40,6 +41,7 @@ pub(crate) struct Exchange {
     /// The same moment for people.
     at: SystemTime,
     id: HeaderValue,
+    trace: trace::Root,
     /// The caller did not say what it is.
     nameless: bool,
     /// It showed credentials, good or not.
@@ -115,6 +117,7 @@ impl Exchange {
             life: Arc::clone(life),
             started: Instant::now(),
             at: SystemTime::now(),
+            trace: trace::Root::new(&id, method_label(method), headers),
             id,
             nameless: !headers.contains_key(header::USER_AGENT),
             credentials: headers.contains_key(header::AUTHORIZATION),
@@ -152,6 +155,11 @@ impl Exchange {
         &self.id
     }
 
+    /// The span of this exchange, for its steps to be below.
+    pub(crate) fn span(&self) -> &tracing::Span {
+        self.trace.span()
+    }
+
     /// The metric label of the tenant.
     pub(crate) fn tenant(&self) -> &str {
         self.tenant.as_ref().map_or(NO_TENANT, |tenant| &tenant.label)
@@ -174,6 +182,7 @@ impl Exchange {
 
     /// It is known whose connection this is.
     pub(crate) fn of(&mut self, tenant: &Arc<Tenant>) {
+        self.trace.of(&tenant.id);
         self.tenant = Some(Arc::clone(tenant));
     }
 
@@ -423,21 +432,25 @@ impl Exchange {
         self.nameless && self.findings.iter().any(|(_, findings)| capital(findings))
     }
 
+    /// What an exchange came to is news only where scimshim answered itself, the app broke off or the drain time was
+    /// over: what the app answers is in the metrics, and what it means for a tenant is told when its state changes.
     fn log(&self, took: Duration) {
         let level = match &self.refusal {
             Some((_, level, _)) => *level,
             None if self.broken => Level::ERROR,
             None if self.cut() => Level::WARN,
-            None => Level::INFO,
+            None => Level::DEBUG,
         };
         macro_rules! say {
             ($level:expr) => {
                 tracing::event!(
                     target: "scimshim::access",
+                    parent: None,
                     $level,
                     tenant = self.tenant.as_ref().map_or(NO_TENANT, |tenant| &tenant.id),
                     idp = self.admission.as_ref().map(|admission| admission.idp.as_str()),
                     id = self.id.to_str().unwrap_or_default(),
+                    trace = self.trace.trace(),
                     method = self.method,
                     resource = self.resource,
                     status = self.status.map(|status| status.as_u16()),
@@ -461,7 +474,8 @@ impl Exchange {
         match level {
             Level::ERROR => say!(Level::ERROR),
             Level::WARN => say!(Level::WARN),
-            _ => say!(Level::INFO),
+            Level::INFO => say!(Level::INFO),
+            _ => say!(Level::DEBUG),
         }
     }
 }
@@ -472,6 +486,8 @@ impl Drop for Exchange {
         self.count(took);
         self.log(took);
         self.record(took);
+        let (status, refused) = (self.status.map(|status| status.as_u16()), self.refusal.as_ref().map(|r| r.0));
+        self.trace.ends(self.resource, status, refused, || joined(&self.quirks(true)));
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, header, uri::Authority};
 
-use crate::gate::Caller;
+use crate::{gate::Caller, observe::trace};
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED: HeaderName = header::FORWARDED;
@@ -129,6 +129,7 @@ pub(crate) fn to_app(headers: &mut HeaderMap, caller: &Caller, host: Option<&Aut
             headers.insert(name, value);
         }
     }
+    trace::forget_broken(headers);
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
     headers.insert(X_REQUEST_ID, id.clone());
     if headers.get(header::USER_AGENT).is_none_or(|agent| agent.as_bytes().trim_ascii().is_empty()) {

@@ -35,6 +35,7 @@ use std::{
 use arc_swap::ArcSwap;
 use http::{HeaderValue, Method, Request, Response, Uri, Version, header, request, response, uri::Authority};
 use hyper::body::Incoming;
+use tracing::Instrument;
 
 use self::{
     accept::Connection,
@@ -61,7 +62,7 @@ use crate::{
         rate::{self, Class, Turn},
         resolve::{Evidence, Prefix},
     },
-    observe::{Metrics, Recorder},
+    observe::{Metrics, Recorder, trace::step},
     quirk::TenantMode,
 };
 
@@ -91,7 +92,9 @@ impl Proxy {
         let id = self.ids.of(&parts.headers);
         let mut exchange = Exchange::new(&self.recorder, &self.life, id, &method, &parts.headers);
         let running = self.running.load_full();
-        let outcome = caught(running.exchange(connection, parts, &mut inbound, &mut exchange)).await;
+        let span = exchange.span().clone();
+        let outcome = running.exchange(connection, parts, &mut inbound, &mut exchange).instrument(span);
+        let outcome = caught(outcome).await;
         let mut last = self.life.phase() != Phase::Serving || self.life.is_crowded();
         let (mut head, flow) = match outcome.unwrap_or(Err(Refusal::Internal)) {
             Ok(answer) => answer,
@@ -151,10 +154,12 @@ impl Running {
         };
         let tenant = self.gate.tenant(&evidence, &caller)?;
         exchange.of(&tenant);
-        let judged = self.gate.admit(&tenant, &caller, &parts.headers);
+        let admit = step!("admit");
+        let judged = admit.in_scope(|| self.gate.admit(&tenant, &caller, &parts.headers));
         exchange.shown(judged.token);
         judged.outcome?;
-        let turn = self.turn(&tenant, rate::class(&parts.method, target), deadline, exchange).await?;
+        let class = rate::class(&parts.method, target);
+        let turn = self.turn(&tenant, class, deadline, exchange).instrument(admit).await?;
         exchange.takes(self.gate.room()?);
         let (plan, told) = tenant.plan_for(&parts.headers);
         exchange.admitted(&plan, told, Some(turn));

@@ -4,6 +4,7 @@ use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use http::{HeaderMap, Method, request::Parts};
 use tokio::task;
+use tracing::{Instrument, Span};
 
 use super::{
     body::{self, Decoded, Inbound, Payload},
@@ -13,6 +14,7 @@ use super::{
 };
 use crate::{
     config::settings::Limits,
+    observe::trace::step,
     quirk::{self, Direction, Normalized, Plan, RefusedBody, Sent, TenantMode},
 };
 
@@ -30,7 +32,7 @@ pub(crate) async fn request(
     exchange: &mut Exchange,
 ) -> Result<(String, Payload), Refusal> {
     let began = Instant::now();
-    let raw = body.read(limits).await;
+    let raw = body.read(limits).instrument(step!("read")).await;
     exchange.waited_for_body(began.elapsed());
     let raw = raw?;
     exchange.wire().received_body(&raw);
@@ -101,6 +103,7 @@ fn step(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Normalized, Box<RefusedBody>> {
+    let _step = step!("normalize").entered();
     quirk::normalize(plan, &Sent { method, target: &rooted(target), headers, body })
 }
 
@@ -111,7 +114,8 @@ pub(crate) fn rooted(target: &str) -> Cow<'_, str> {
 
 /// Runs `work` where it may take its time; a panic in it is a panic here.
 pub(crate) async fn elsewhere<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match task::spawn_blocking(work).await {
+    let span = Span::current();
+    match task::spawn_blocking(move || span.in_scope(work)).await {
         Ok(done) => done,
         Err(failed) => match failed.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

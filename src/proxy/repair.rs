@@ -12,6 +12,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time;
+use tracing::Instrument;
 
 use super::{
     body::{self, Decoded, Flow},
@@ -22,6 +23,7 @@ use super::{
 };
 use crate::{
     gate::Tenant,
+    observe::trace::step,
     quirk::{self, Answer, Asked, Body, Direction, Plan, Repaired},
 };
 
@@ -64,7 +66,7 @@ pub(crate) async fn answer(
         return Ok((head, Flow::App { first: VecDeque::new(), rest }));
     }
     let began = Instant::now();
-    let read = time::timeout_at(deadline.into(), read(rest)).await;
+    let read = time::timeout_at(deadline.into(), read(rest)).instrument(step!("read_answer")).await;
     exchange.waited_for_app(began.elapsed());
     let raw = match read.map_err(|_| Refusal::Deadline)?? {
         Flow::Whole(raw) => raw,
@@ -129,6 +131,7 @@ async fn walk(question: Question, head: Parts, body: Bytes) -> (Parts, Repaired)
 }
 
 fn step(question: &Question, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Repaired {
+    let _step = step!("repair").entered();
     let Question { plan, tenant, method, target, base_url, upstream_url } = question;
     let target = &*rooted(target);
     let collection = quirk::collection(target);

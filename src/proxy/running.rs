@@ -88,6 +88,7 @@ impl Running {
         keep("admin", &now.admin, &mut settings.admin, &mut kept);
         keep("feeds.cache_dir", &now.feeds.cache_dir, &mut settings.feeds.cache_dir, &mut kept);
         keep("log", &now.log, &mut settings.log, &mut kept);
+        keep("telemetry", &now.otlp, &mut settings.otlp, &mut kept);
         keep("threads", &now.threads, &mut settings.threads, &mut kept);
         kept
     }

@@ -148,7 +148,7 @@ impl Shim {
 /// # Errors
 /// A port cannot be bound, or the system gives no threads or signals.
 pub fn serve_blocking(mut settings: Settings, origin: Option<Origin>) -> anyhow::Result<()> {
-    log::init(&settings.log);
+    let _telling = log::init(&settings.log, settings.otlp.as_ref())?;
     fit_into_files(&mut settings);
     let mut builder = match settings.threads {
         0 | 1 => runtime::Builder::new_current_thread(),

@@ -43,12 +43,16 @@ use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{net::TcpStream, time};
 use tokio_rustls::TlsConnector;
 use tower::Service;
+use tracing::{Instrument, Span};
 
 use super::{body::Payload, exchange::Exchange, refusal::Refusal};
 use crate::{
     config::settings,
     gate::Tenant,
-    observe::Metrics,
+    observe::{
+        Metrics,
+        trace::{self, step},
+    },
     tls::{self, Live, Stream},
 };
 
@@ -77,12 +81,13 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    fn request(&self) -> Request<Payload> {
+    fn request(&self, span: &Span) -> Request<Payload> {
         let mut request = Request::new(self.payload.clone());
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
         *request.version_mut() = Version::HTTP_11;
         *request.headers_mut() = self.headers.clone();
+        trace::continue_in(span, request.headers_mut());
         request
     }
 }
@@ -124,7 +129,8 @@ impl App {
         exchange: &mut Exchange,
     ) -> Result<Response<Incoming>, Refusal> {
         let began = Instant::now();
-        let answer = self.attempts(outgoing, began, deadline, exchange).await;
+        let span = step!("upstream", otel.kind = "client");
+        let answer = self.attempts(outgoing, began, deadline, exchange).instrument(span).await;
         exchange.waited_for_app(began.elapsed());
         match answer {
             // The app believes that this is no HTTP any more; the IdP was promised that it is.
@@ -147,8 +153,9 @@ impl App {
         let mut pause = FIRST_PAUSE;
         let mut retries = self.retries;
         let mut waiting = None;
+        let span = Span::current();
         loop {
-            let failure = match time::timeout_at(deadline.into(), self.client.request(outgoing.request())).await {
+            let failure = match time::timeout_at(deadline.into(), self.client.request(outgoing.request(&span))).await {
                 Ok(Ok(answer)) if is_premature(&answer) => {
                     return Err(Refusal::Upstream("the application closed the connection before it had the request"));
                 }
