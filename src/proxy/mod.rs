@@ -10,6 +10,7 @@ mod body;
 mod exchange;
 mod framing;
 mod headers;
+mod house;
 mod life;
 mod normalize;
 mod redirect;
