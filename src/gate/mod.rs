@@ -160,6 +160,16 @@ impl Gate {
         self.tenants.all()
     }
 
+    /// Tenants that are remembered without being listed, so many, those used last.
+    pub fn remembered(&self, most: usize) -> Vec<Arc<Tenant>> {
+        self.tenants.remembered(most)
+    }
+
+    /// One of them; to be asked is no use.
+    pub fn recall(&self, id: &str) -> Option<Arc<Tenant>> {
+        self.tenants.recall(id)
+    }
+
     /// The tenant of requests outside SCIM, where they pass.
     pub fn outside(&self) -> &Arc<Tenant> {
         self.tenants.default()

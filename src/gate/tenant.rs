@@ -20,7 +20,7 @@ use super::{
     allow::{Allowlist, Verdict},
     rate::Limiter,
     token::{self, Presented, Token},
-    unlisted::Unlisted,
+    unlisted::{Sighting, Unlisted},
 };
 use crate::{
     config::settings::AllowMode,
@@ -168,6 +168,11 @@ impl Tenant {
     /// Its rates and concurrency.
     pub fn limiter(&self) -> &Limiter {
         &self.memory.limiter
+    }
+
+    /// Addresses on no list that called of late.
+    pub fn unlisted(&self) -> Vec<Sighting> {
+        self.memory.unlisted.list()
     }
 
     /// Room to wait for an app that is away, if there is any.

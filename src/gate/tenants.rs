@@ -171,6 +171,18 @@ impl Tenants {
         self.listed.values().chain(default)
     }
 
+    /// Tenants that are remembered without being listed, so many, those used last.
+    pub fn remembered(&self, most: usize) -> Vec<Arc<Tenant>> {
+        let is_listed = |id: &Arc<str>| self.listed.contains_key(id);
+        let crowd = self.crowd.lock();
+        crowd.known.iter().filter(|(id, _)| !is_listed(id)).take(most).map(|(_, tenant)| Arc::clone(tenant)).collect()
+    }
+
+    /// One of them; to be asked is no use.
+    pub fn recall(&self, id: &str) -> Option<Arc<Tenant>> {
+        self.crowd.lock().known.peek(id).cloned()
+    }
+
     /// Whether a legal name is a tenant's.
     pub fn is_known(&self, id: &str) -> bool {
         self.listed.contains_key(id) || (self.unknown == UnknownTenant::Defaults && is_tenant_id(id))

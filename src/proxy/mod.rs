@@ -11,6 +11,7 @@ mod captured;
 mod exchange;
 mod framing;
 mod headers;
+mod house;
 mod life;
 mod normalize;
 mod redirect;

@@ -29,7 +29,7 @@ use crate::{
     },
     feed::Feeds,
     gate::rate::Store,
-    observe::{Metrics, admin, files, log},
+    observe::{Metrics, admin, files, house::House, ledger::View, log},
     tls::Live,
 };
 
@@ -123,10 +123,8 @@ impl Shim {
             draining,
             feeds: Arc::clone(&proxy.feeds),
             since: Instant::now(),
-            app: {
-                let proxy = Arc::clone(&proxy);
-                Arc::new(move || proxy.running.load().gate.anywhere().clone())
-            },
+            house: Arc::clone(&proxy) as Arc<dyn House>,
+            records: Arc::new(NoRecords),
             app_required: running.settings.admin.readiness == Readiness::App,
         };
         drop(running);
@@ -140,6 +138,33 @@ impl Shim {
         operators.abort();
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+/// What a shim has recorded that has just begun.
+struct NoRecords;
+
+impl admin::Records for NoRecords {
+    fn views(&self) -> Vec<View> {
+        Vec::new()
+    }
+
+    fn view(&self, _: &str) -> Option<View> {
+        None
+    }
+
+    fn changes(&self) -> u64 {
+        0
+    }
+
+    fn export(&self) {}
+
+    fn journal(&self, _: &str) -> Result<String, String> {
+        Ok(r#"{"entries":[],"next":null}"#.to_owned())
+    }
+
+    fn journal_export(&self, _: &str) -> Result<admin::Lines, String> {
+        Ok(Box::new(std::iter::empty()))
     }
 }
 

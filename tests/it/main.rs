@@ -1,6 +1,7 @@
 //! Tests through the door: what the client saw, what the app saw, what `/metrics` says; and laws.
 #![allow(clippy::unwrap_used)]
 
+mod admin;
 mod admission;
 mod bodies;
 mod cli;

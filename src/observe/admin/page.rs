@@ -1,0 +1,811 @@
+//! The status page, in HTML that needs no JavaScript; the script only sorts, filters, keeps it fresh and shows the
+//! journal.
+//!
+//! Every value goes through [`Text`], whoever made it: names are checked elsewhere, and here that is not relied on.
+
+use std::{
+    fmt::{self, Write as _},
+    sync::{Arc, LazyLock},
+};
+
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    Answer, Desk,
+    access::Refused,
+    api::{Numbers, Row, SEVERITY, Status, needs_attention},
+    body, query, text, typed, words,
+};
+use crate::observe::ledger::{Component, Sample, State, View};
+
+/// A file of the page.
+pub(super) struct Asset {
+    path: &'static str,
+    kind: &'static str,
+    bytes: &'static [u8],
+}
+
+const ASSETS: [Asset; 5] = [
+    Asset { path: "/assets/page.css", kind: "text/css; charset=utf-8", bytes: include_bytes!("assets/page.css") },
+    Asset { path: "/assets/page.js", kind: "text/javascript; charset=utf-8", bytes: include_bytes!("assets/page.js") },
+    Asset {
+        path: "/assets/journal.js",
+        kind: "text/javascript; charset=utf-8",
+        bytes: include_bytes!("assets/journal.js"),
+    },
+    Asset {
+        path: "/assets/theme.js",
+        kind: "text/javascript; charset=utf-8",
+        bytes: include_bytes!("assets/theme.js"),
+    },
+    Asset { path: "/favicon.svg", kind: "image/svg+xml", bytes: include_bytes!("assets/favicon.svg") },
+];
+
+/// Of each asset, so that a browser asks for it again and is mostly told that it has it.
+static TAGS: LazyLock<[String; ASSETS.len()]> = LazyLock::new(|| {
+    std::array::from_fn(|at| {
+        let hash = Sha256::digest(ASSETS[at].bytes);
+        format!("\"{}\"", data_encoding::HEXLOWER.encode(&hash[..12]))
+    })
+});
+
+/// The file at this path. Everybody gets them, for the login page needs them and they are in every copy of scimshim.
+pub(super) fn asset(path: &str) -> Option<&'static Asset> {
+    let path = if path == "/favicon.ico" { "/favicon.svg" } else { path };
+    ASSETS.iter().find(|asset| asset.path == path)
+}
+
+impl Asset {
+    pub(super) fn answer<B>(&self, request: &Request<B>) -> Answer {
+        let at = ASSETS.iter().position(|asset| asset.path == self.path).unwrap_or_default();
+        let tag = HeaderValue::from_str(&TAGS[at]).ok();
+        let has_it = tag.is_some() && request.headers().get(header::IF_NONE_MATCH) == tag.as_ref();
+        let mut answer = if has_it {
+            let mut answer = Response::new(body::whole(<_>::default()));
+            *answer.status_mut() = StatusCode::NOT_MODIFIED;
+            answer
+        } else {
+            typed(StatusCode::OK, self.kind, self.bytes)
+        };
+        let headers = answer.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.extend(tag.map(|tag| (header::ETAG, tag)));
+        answer
+    }
+}
+
+/// Text in HTML, also within the quotes of an attribute.
+struct Text<'a>(&'a str);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in self.0.split_inclusive(['&', '<', '>', '"', '\'']) {
+            let escaped = match part.as_bytes().last() {
+                Some(b'&') => "&amp;",
+                Some(b'<') => "&lt;",
+                Some(b'>') => "&gt;",
+                Some(b'"') => "&quot;",
+                Some(b'\'') => "&#39;",
+                _ => {
+                    f.write_str(part)?;
+                    continue;
+                }
+            };
+            f.write_str(&part[..part.len() - 1])?;
+            f.write_str(escaped)?;
+        }
+        Ok(())
+    }
+}
+
+/// What stands unescaped in a path: RFC 3986, 2.3.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+fn path_of(tenant: &str) -> String {
+    format!("/tenants/{}", utf8_percent_encode(tenant, PATH))
+}
+
+/// A page that grows. Writing to a `String` cannot fail.
+#[derive(Default)]
+struct Html(String);
+
+impl Html {
+    fn put(&mut self, args: fmt::Arguments<'_>) {
+        let _ = self.0.write_fmt(args);
+    }
+}
+
+macro_rules! put {
+    ($html:expr, $($args:tt)*) => { $html.put(format_args!($($args)*)) };
+}
+
+impl Desk {
+    pub(super) fn page(self: &Arc<Self>, query: &str) -> Answer {
+        if let Err(error) = query::parse(query, []) {
+            return text(StatusCode::BAD_REQUEST, format!("{error}\n"));
+        }
+        let status = self.status();
+        let mut html = opened("Connections", Some(&status), false);
+        summary(&mut html, &status);
+        tenants(&mut html, &status);
+        feeds(&mut html, &status);
+        config(&mut html, &status);
+        closed(html, StatusCode::OK)
+    }
+
+    pub(super) fn tenant_page(self: &Arc<Self>, tenant: &str) -> Answer {
+        let Some(status) = self.status_of(tenant) else {
+            let mut html = opened("No such connection", None, false);
+            put!(
+                html,
+                "<h1>No such connection</h1><p><code>{}</code> is neither listed nor remembered. ",
+                Text(tenant)
+            );
+            put!(html, "<a href=\"/\">All connections</a></p>");
+            return closed(html, StatusCode::NOT_FOUND);
+        };
+        let Some(row) = status.tenants.first() else { return super::missing() };
+        let mut html = opened(&row.facts.tenant, Some(&status), true);
+        tenant_head(&mut html, row, status.now);
+        facts(&mut html, row, status.now);
+        culprits(&mut html, &row.view);
+        components(&mut html, &row.view);
+        chart(&mut html, &row.view);
+        fixes(&mut html, row);
+        allowlist(&mut html, row, status.now);
+        put!(
+            html,
+            "<section id=\"journal\" data-tenant=\"{}\" aria-labelledby=\"journal-title\"><h2 id=\"journal-title\">\
+             Journal</h2><noscript><p>The journal is shown with JavaScript; <a href=\"/api/journal?tenant={}\">as \
+             JSON</a> it needs none.</p></noscript></section>",
+            Text(&row.facts.tenant),
+            utf8_percent_encode(&row.facts.tenant, PATH),
+        );
+        closed(html, StatusCode::OK)
+    }
+
+    pub(super) fn quirks_page(self: &Arc<Self>) -> Answer {
+        let status = self.status();
+        let mut html = opened("Quirks", Some(&status), false);
+        let mut all = self.quirks();
+        all.sort_by_key(|quirk| std::cmp::Reverse(quirk.counts.fix + quirk.counts.observe));
+        let found = all.iter().filter(|quirk| !quirk.tenants.is_empty()).count();
+        put!(
+            html,
+            "<div data-live=\"quirks\"><h1>Quirks</h1><p>{found} of {} known deviations have been found ",
+            all.len()
+        );
+        put!(html, "since the start; <code>scimshim quirk ID</code> explains one.</p>");
+        put!(html, "<div class=\"wide\"><table class=\"list\"><thead><tr><th scope=\"col\">Quirk</th>");
+        put!(html, "<th scope=\"col\">What is wrong</th><th scope=\"col\">Direction</th><th scope=\"col\">Risk</th>");
+        put!(html, "<th scope=\"col\" class=\"number\">Fixed</th><th scope=\"col\" class=\"number\">Observed</th>");
+        put!(html, "<th scope=\"col\">Where</th></tr></thead><tbody>");
+        for quirk in all {
+            let super::api::Counts { fix, observe } = quirk.counts;
+            put!(html, "<tr id=\"{0}\"><th scope=\"row\"><code>{0}</code></th>", quirk.id);
+            put!(html, "<td data-label=\"What is wrong\"><span>{}</span></td>", Text(quirk.summary));
+            put!(
+                html,
+                "<td data-label=\"Direction\">{}</td><td data-label=\"Risk\">{}</td>",
+                quirk.direction,
+                quirk.risk
+            );
+            put!(html, "<td data-label=\"Fixed\" class=\"number\">{fix}</td>");
+            put!(html, "<td data-label=\"Observed\" class=\"number\">{observe}</td><td data-label=\"Where\"><span>");
+            for place in quirk.tenants.iter().take(MOST) {
+                put!(html, "<a href=\"{}\">{}</a> {} ", path_of(&place.tenant), Text(&place.tenant), place.count);
+            }
+            put!(html, "{}</span></td></tr>", if quirk.tenants.len() > MOST { "…" } else { "" });
+        }
+        put!(html, "</tbody></table></div></div>");
+        closed(html, StatusCode::OK)
+    }
+}
+
+/// The page that asks for the token.
+pub(super) fn login(status: StatusCode, refused: Option<Refused>) -> Answer {
+    let mut html = opened("Log in", None, false);
+    put!(html, "<section class=\"login\"><h1>Log in</h1>");
+    if let Some(refused) = refused {
+        put!(html, "<p role=\"alert\">{}.</p>", Text(&refused.to_string()));
+    }
+    put!(
+        html,
+        "<form method=\"post\" action=\"/login\"><label for=\"token\">The token of <code>admin.token</code></label>\
+         <input id=\"token\" name=\"token\" type=\"password\" autocomplete=\"current-password\" required autofocus>\
+         <button type=\"submit\">Log in</button></form><p class=\"quiet\">Or <code>kubectl port-forward</code> to this \
+         port and open <code>http://localhost</code>: from within the pod no token is asked, unless \
+         <code>admin.loopback</code> is false.</p></section>"
+    );
+    closed(html, status)
+}
+
+fn opened(title: &str, status: Option<&Status>, has_journal: bool) -> Html {
+    let mut html = Html::default();
+    put!(
+        html,
+        "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{} · scimshim</title>\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <meta name=\"color-scheme\" content=\"light dark\"><link rel=\"icon\" href=\"/favicon.svg\">\
+         <link rel=\"stylesheet\" href=\"/assets/page.css\"><script src=\"/assets/theme.js\"></script>",
+        Text(title)
+    );
+    if status.is_some() {
+        put!(html, "<script type=\"module\" src=\"/assets/page.js\"></script>");
+    }
+    if has_journal {
+        put!(html, "<script type=\"module\" src=\"/assets/journal.js\"></script>");
+    }
+    put!(html, "</head><body><a class=\"skip\" href=\"#main\">Skip to content</a><header>");
+    put!(html, "<a class=\"brand\" href=\"/\">scimshim</a>");
+    if let Some(status) = status {
+        put!(html, "<nav aria-label=\"Pages\"><a href=\"/\">Connections</a><a href=\"/quirks\">Quirks</a></nav>");
+        chips(&mut html, status);
+    }
+    put!(html, "<div id=\"tools\"></div></header><main id=\"main\" tabindex=\"-1\">");
+    html
+}
+
+fn closed(mut html: Html, status: StatusCode) -> Answer {
+    put!(
+        html,
+        "</main><footer><p>States and risks are the guesses of a model that sees what the identity provider was told; \
+         only the identity provider knows.</p></footer></body></html>"
+    );
+    typed(status, "text/html; charset=utf-8", html.0)
+}
+
+/// The shim itself, in the header of each page.
+fn chips(html: &mut Html, status: &Status) {
+    put!(html, "<ul class=\"chips\" data-live=\"chips\" aria-label=\"This shim\"><li>{}</li>", Text(status.version));
+    put!(html, "<li>up {}</li>", words::span(status.now - status.started));
+    let (class, word) = match (status.draining, status.ready) {
+        (true, _) => ("warn", "▲ draining"),
+        (_, true) => ("good", "● ready"),
+        (_, false) => ("bad", "■ not ready"),
+    };
+    put!(html, "<li class=\"{class}\">{word}</li>");
+    let (class, word) = match status.app.reachable {
+        Some(true) => ("good", "● app reachable"),
+        Some(false) => ("bad", "■ app unreachable"),
+        None => ("", "○ app not tried yet"),
+    };
+    put!(html, "<li class=\"{class}\" title=\"{}\">{word}</li>", Text(&status.app.origin));
+    if !status.config.reload_success {
+        put!(html, "<li class=\"bad\"><a href=\"#config\">■ config refused</a></li>");
+    }
+    if !status.store_available {
+        put!(html, "<li class=\"warn\">▲ rate limit store away</li>");
+    }
+    put!(html, "</ul>");
+}
+
+/// What is wrong, in one line.
+fn summary(html: &mut Html, status: &Status) {
+    let states = || status.tenants.iter().map(|row| row.view.state);
+    let (all, bad) = (status.tenants.len(), states().filter(|state| needs_attention(*state)).count());
+    let noun = if all == 1 { "connection" } else { "connections" };
+    put!(html, "<div data-live=\"summary\" class=\"summary {}\"><h1>", if bad > 0 { "attention" } else { "calm" });
+    match bad {
+        _ if all == 0 => put!(html, "No connection is configured, and none has come"),
+        0 => put!(html, "None of {all} {noun} needs attention"),
+        1 => put!(html, "1 of {all} {noun} needs attention"),
+        _ => put!(html, "{bad} of {all} {noun} need attention"),
+    }
+    put!(html, "</h1><ul class=\"tally\">");
+    for state in SEVERITY {
+        let count = states().filter(|known| *known == state).count();
+        if count > 0 {
+            let words = words::state(state);
+            put!(html, "<li><span class=\"state {}\" title=\"{}\">", state.as_str(), Text(words.long));
+            put!(html, "<span aria-hidden=\"true\">{}</span> {count} {}</span></li>", words.shape, words.short);
+        }
+    }
+    put!(html, "</ul></div>");
+}
+
+/// Fixes and places that fit in a cell.
+const MOST: usize = 3;
+
+fn tenants(html: &mut Html, status: &Status) {
+    put!(
+        html,
+        "<section aria-labelledby=\"tenants-title\"><h2 id=\"tenants-title\" class=\"hidden\">Connections</h2>\
+         <div id=\"filter\"></div><div class=\"wide\"><table id=\"tenants\" class=\"list\"><caption class=\"hidden\">\
+         Connections, the worst first</caption><thead><tr>"
+    );
+    for (name, class) in [
+        ("Connection", ""),
+        ("State", ""),
+        ("Risk", ""),
+        ("Time to quarantine", ""),
+        ("Failing", "number"),
+        ("Last success", ""),
+        ("Waiting / refused", "number"),
+        ("Allowlist", ""),
+        ("Fixes", ""),
+    ] {
+        put!(html, "<th scope=\"col\" class=\"{class}\">{name}</th>");
+    }
+    put!(html, "</tr></thead><tbody>");
+    for (at, row) in status.tenants.iter().enumerate() {
+        tenant(html, at, row, status.now);
+    }
+    put!(html, "</tbody></table></div></section>");
+}
+
+fn tenant(html: &mut Html, at: usize, row: &Row, now: f64) {
+    let Row { facts, view, numbers } = row;
+    let words = words::state(view.state);
+    let id = Text(&facts.tenant);
+    put!(html, "<tr data-key=\"{id}\" data-at=\"{at}\" data-state=\"{}\">", view.state.as_str());
+    put!(html, "<th scope=\"row\" data-sort=\"{id}\"><a href=\"{}\">{id}</a>", path_of(&facts.tenant));
+    put!(html, "<span class=\"quiet\">{}{}</span></th>", Text(facts.idp), mode(facts.mode));
+    let severity = SEVERITY.iter().position(|state| *state == view.state).unwrap_or_default();
+    put!(
+        html,
+        "<td data-label=\"State\" data-sort=\"{severity}\"><span><span class=\"state {}\" title=\"{}\">",
+        view.state.as_str(),
+        Text(words.long)
+    );
+    put!(html, "<span aria-hidden=\"true\">{}</span> {}</span>", words.shape, words.short);
+    if let Some(reason) = view.reason {
+        put!(html, "<span class=\"quiet\">{}</span>", words::component(reason).1);
+    }
+    put!(html, "</span></td><td data-label=\"Risk\" data-sort=\"{:.4}\">{}</td>", view.risk, Bar(view.risk));
+    put!(html, "<td data-label=\"Time to quarantine\" data-sort=\"{}\"><span>", view.eta_s.unwrap_or(1e12));
+    outlook(html, view, now);
+    put!(html, "</span></td><td data-label=\"Failing\" class=\"number\" data-sort=\"{0}\"><span>{0}", view.failing);
+    if view.failing > 0 {
+        put!(html, "<span class=\"quiet\">of {}</span>", view.failing + view.succeeded);
+    }
+    put!(html, "</span></td><td data-label=\"Last success\" data-sort=\"{}\">", view.last_success.unwrap_or(0.0));
+    put!(html, "{}</td>", When(view.last_success, now));
+    match numbers {
+        None => put!(
+            html,
+            "<td data-label=\"Waiting / refused\" class=\"number\" data-sort=\"0\"><span class=\"quiet\" title=\"It has \
+             no label of its own: `metrics.max_tenants`\">in _other</span></td>"
+        ),
+        Some(Numbers { rate, .. }) => put!(
+            html,
+            "<td data-label=\"Waiting / refused\" class=\"number\" data-sort=\"{}\">{} / {}</td>",
+            rate.waiting + rate.refused,
+            rate.waiting,
+            rate.refused
+        ),
+    }
+    put!(html, "<td data-label=\"Allowlist\" data-sort=\"{}\"><span>{}", facts.allow, facts.allow);
+    let unlisted = facts.unlisted.len();
+    if unlisted > 0 {
+        put!(html, "<span class=\"quiet\">{unlisted} unlisted</span>");
+    }
+    let fixes = numbers.as_ref().map(|numbers| &*numbers.fixes).unwrap_or_default();
+    put!(
+        html,
+        "</span></td><td data-label=\"Fixes\" data-sort=\"{}\"><span class=\"fixes\">",
+        fixes.iter().map(|fix| fix.count).sum::<u64>()
+    );
+    for fix in fixes.iter().take(MOST) {
+        put!(
+            html,
+            "<span><a href=\"/quirks#{0}\">{0}</a> {1}{2}</span>",
+            Text(&fix.quirk),
+            fix.count,
+            observed(&fix.mode)
+        );
+    }
+    match fixes.len() {
+        0 => put!(html, "<span class=\"quiet\">none</span>"),
+        all if all > MOST => put!(html, "<span class=\"quiet\">and {} more</span>", all - MOST),
+        _ => {}
+    }
+    put!(html, "</span></td></tr>");
+}
+
+fn mode(mode: &str) -> String {
+    if mode == "rewrite" { String::new() } else { format!(" · mode {}", Text(mode)) }
+}
+
+fn observed(mode: &str) -> &'static str {
+    if mode == "fix" { "" } else { " seen" }
+}
+
+/// What comes next, as the model expects it.
+fn outlook(html: &mut Html, view: &View, now: f64) {
+    match (view.state, view.next_attempt, view.disable, view.eta_s) {
+        (State::LikelyQuarantined | State::DisabledSuspected, next, disable, _) => {
+            if let Some(next) = next {
+                put!(html, "next attempt expected {}", When(Some(next), now));
+            }
+            if let Some(disable) = disable {
+                put!(html, "<span class=\"quiet\">switch-off expected {}</span>", When(Some(disable), now));
+            }
+            if next.is_none() && disable.is_none() {
+                put!(html, "likely past");
+            }
+        }
+        (_, _, _, Some(eta)) if eta.is_finite() => put!(html, "about {}", words::span(eta)),
+        _ => put!(html, "<span class=\"quiet\">none in sight</span>"),
+    }
+}
+
+/// A number from 0 to 1, drawn and written.
+struct Bar(f64);
+
+impl fmt::Display for Bar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.0.clamp(0.0, 1.0);
+        let class = match value {
+            v if v >= 0.5 => "high",
+            v if v >= 0.25 => "middle",
+            _ => "low",
+        };
+        write!(
+            f,
+            "<span class=\"bar\"><svg class=\"{class}\" viewBox=\"0 0 60 8\" width=\"60\" height=\"8\" \
+             aria-hidden=\"true\"><rect class=\"back\" width=\"60\" height=\"8\" rx=\"2\"/><rect class=\"front\" \
+             width=\"{:.1}\" height=\"8\" rx=\"2\"/></svg> {value:.2}</span>",
+            value * 60.0
+        )
+    }
+}
+
+/// A moment, relative to now and with its date.
+struct When(Option<f64>, f64);
+
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(at, now) = self;
+        let Some(at) = at.filter(|at| *at > 0.0) else { return f.write_str("<span class=\"quiet\">never</span>") };
+        let date = words::moment(at);
+        write!(f, "<time datetime=\"{date}\" title=\"{date}\">")?;
+        if at > *now {
+            write!(f, "in {}", words::span(at - now))?
+        } else {
+            write!(f, "{} ago", words::span(now - at))?
+        }
+        f.write_str("</time>")
+    }
+}
+
+fn feeds(html: &mut Html, status: &Status) {
+    put!(html, "<section data-live=\"feeds\" aria-labelledby=\"feeds-title\"><h2 id=\"feeds-title\">Feeds</h2>");
+    if status.feeds.is_empty() {
+        put!(html, "<p class=\"quiet\">No feed of addresses is configured.</p></section>");
+        return;
+    }
+    put!(
+        html,
+        "<div class=\"wide\"><table class=\"list\"><thead><tr><th scope=\"col\">Feed</th><th scope=\"col\">State</th>"
+    );
+    put!(
+        html,
+        "<th scope=\"col\">Last success</th><th scope=\"col\">Next try</th><th scope=\"col\" class=\"number\">Addresses</th>"
+    );
+    put!(html, "<th scope=\"col\">Source</th></tr></thead><tbody>");
+    for feed in &status.feeds {
+        let (word, shape) = words::feed(feed.state);
+        let time = |at: Option<u64>| When(at.map(|at| at as f64), status.now);
+        put!(html, "<tr><th scope=\"row\">{}<span class=\"quiet\">{}</span></th>", Text(&feed.name), feed.kind);
+        put!(html, "<td data-label=\"State\"><span><span class=\"state feed-{}\">", feed.state.as_str());
+        put!(html, "<span aria-hidden=\"true\">{shape}</span> {word}</span>");
+        for error in [&feed.last_error, &feed.cache_error].into_iter().flatten() {
+            put!(html, "<span class=\"quiet\">{}</span>", Text(error));
+        }
+        put!(html, "</span></td><td data-label=\"Last success\">{}</td>", time(feed.last_success));
+        put!(html, "<td data-label=\"Next try\">{}</td>", time(feed.next_try));
+        put!(html, "<td data-label=\"Addresses\" class=\"number\"><span>{}", feed.addresses);
+        put!(html, "<span class=\"quiet\">{} entries</span></span></td>", feed.entries);
+        put!(html, "<td data-label=\"Source\" class=\"source\"><span>{}</span></td></tr>", Text(&feed.source));
+    }
+    put!(html, "</tbody></table></div></section>");
+}
+
+fn config(html: &mut Html, status: &Status) {
+    put!(html, "<section id=\"config\" data-live=\"config\" aria-labelledby=\"config-title\"><h2 id=\"config-title\">");
+    put!(html, "Configuration</h2><p>");
+    if status.config.reload_success {
+        put!(html, "<span class=\"state good\"><span aria-hidden=\"true\">●</span> in force</span> ");
+    } else {
+        put!(html, "<span class=\"state bad\"><span aria-hidden=\"true\">■</span> the newest was refused</span> ");
+        put!(html, "What ran before stays in force; the log names each problem. ");
+    }
+    put!(
+        html,
+        "Read {}. App: <code>{}</code></p>",
+        When(Some(status.config.last_reload as f64), status.now),
+        Text(&status.app.origin)
+    );
+    if !status.config.notes.is_empty() {
+        put!(html, "<ul class=\"notes\">");
+        for note in &status.config.notes {
+            put!(html, "<li>{}</li>", Text(note));
+        }
+        put!(html, "</ul>");
+    }
+    put!(html, "</section>");
+}
+
+fn tenant_head(html: &mut Html, row: &Row, now: f64) {
+    let Row { facts, view, .. } = row;
+    let words = words::state(view.state);
+    let class = if needs_attention(view.state) { "attention" } else { "calm" };
+    put!(html, "<div data-live=\"head\" class=\"summary {class}\"><h1>{}</h1>", Text(&facts.tenant));
+    put!(html, "<p><span class=\"state {}\"><span aria-hidden=\"true\">{}</span> ", view.state.as_str(), words.shape);
+    put!(html, "{}</span>", words.short);
+    if view.since > 0.0 {
+        put!(html, " <span class=\"quiet inline\">since {}</span>", When(Some(view.since), now));
+    }
+    put!(html, "</p><p>{}", words.long);
+    if let Some(runbook) = words.runbook {
+        put!(html, " <span class=\"quiet inline\">Runbook: <code>{runbook}</code></span>");
+    }
+    put!(html, "</p></div>");
+}
+
+fn facts(html: &mut Html, row: &Row, now: f64) {
+    let Row { facts, view, numbers } = row;
+    put!(html, "<dl class=\"facts\" data-live=\"facts\">");
+    put!(html, "<div><dt>Risk</dt><dd>{}</dd></div>", Bar(view.risk));
+    put!(html, "<div><dt>Time to quarantine</dt><dd>");
+    outlook(html, view, now);
+    put!(html, "</dd></div><div><dt>Failing objects</dt><dd>{}", view.failing);
+    if view.failing_references > 0 {
+        put!(html, " and {} references", view.failing_references);
+    }
+    put!(html, "</dd></div><div><dt>Succeeded objects</dt><dd>{}</dd></div>", view.succeeded);
+    put!(
+        html,
+        "<div><dt>Room to the nearest threshold</dt><dd>{:.0} %</dd></div>",
+        view.budget.clamp(0.0, 1.0) * 100.0
+    );
+    put!(html, "<div><dt>Last success</dt><dd>{}</dd></div>", When(view.last_success, now));
+    put!(html, "<div><dt>Last request</dt><dd>{}</dd></div>", When(view.last_request, now));
+    put!(html, "<div><dt>Rhythm</dt><dd>");
+    match view.period_s {
+        Some(period) => put!(html, "a cycle each {}", words::span(period)),
+        None => put!(html, "<span class=\"quiet\">none known</span>"),
+    }
+    put!(html, "</dd></div><div><dt>Identity provider</dt><dd>{}, mode {}</dd></div>", Text(facts.idp), facts.mode);
+    if let Some(Numbers { rate, in_flight, held, refusals, .. }) = numbers {
+        put!(html, "<div><dt>Now</dt><dd>{in_flight} in flight, {} waiting, {held} held</dd></div>", rate.waiting);
+        put!(html, "<div><dt>Refused here</dt><dd>");
+        if refusals.is_empty() {
+            put!(html, "<span class=\"quiet\">none</span>");
+        }
+        for (reason, count) in refusals {
+            put!(html, "<span class=\"pair\">{} {count}</span> ", Text(reason));
+        }
+        put!(html, "</dd></div>");
+    }
+    put!(html, "</dl>");
+}
+
+fn culprits(html: &mut Html, view: &View) {
+    put!(html, "<section data-live=\"culprits\" aria-labelledby=\"why\"><h2 id=\"why\">Why objects fail</h2>");
+    if view.culprits.is_empty() {
+        put!(html, "<p class=\"quiet\">No object fails.</p></section>");
+        return;
+    }
+    put!(html, "<ol class=\"culprits\">");
+    for culprit in &view.culprits {
+        put!(html, "<li>{} <span>{}", Bar(culprit.share), Text(&culprit.text));
+        if let Some(quirk) = culprit.cause.quirk {
+            put!(html, " <a href=\"/quirks#{0}\">{0}</a>", quirk.as_str());
+        }
+        put!(html, "</span></li>");
+    }
+    put!(html, "</ol></section>");
+}
+
+fn components(html: &mut Html, view: &View) {
+    put!(
+        html,
+        "<section data-live=\"components\" aria-labelledby=\"parts\"><h2 id=\"parts\">What the risk is made of</h2>"
+    );
+    if view.components.is_empty() {
+        put!(html, "<p class=\"quiet\">Nothing has been judged yet.</p></section>");
+        return;
+    }
+    put!(
+        html,
+        "<p class=\"quiet\">The greatest is the risk; it counts as high from 0.25 on.</p><ul class=\"components\">"
+    );
+    for (at, (component, value)) in view.components.iter().enumerate() {
+        let (name, meaning) = words::component(*component);
+        put!(
+            html,
+            "<li title=\"{meaning}\"><svg class=\"key\" viewBox=\"0 0 24 6\" width=\"24\" height=\"6\" aria-hidden=\"true\">"
+        );
+        put!(html, "<path class=\"line line-{at}\" d=\"M0 3H24\"/></svg><span>{name}</span>{}</li>", Bar(*value));
+    }
+    put!(html, "</ul></section>");
+}
+
+const WIDTH: f64 = 720.0;
+const HEIGHT: f64 = 180.0;
+const BAND: f64 = 10.0;
+/// Space for the numbers at the left.
+const LEFT: f64 = 34.0;
+
+/// The components over time, as lines that differ in colour and dashes, above a band of states.
+fn chart(html: &mut Html, view: &View) {
+    put!(html, "<section data-live=\"chart\" aria-labelledby=\"over-time\"><h2 id=\"over-time\">Over time</h2>");
+    let samples = &view.history;
+    let (Some(first), Some(last)) = (samples.first(), samples.last()) else {
+        put!(html, "<p class=\"quiet\">There is no history yet.</p></section>");
+        return;
+    };
+    let length = (last.at - first.at).max(1.0);
+    let x = |at: f64| LEFT + (at - first.at) / length * (WIDTH - LEFT);
+    let y = |value: f64| HEIGHT - value.clamp(0.0, 1.0) * (HEIGHT - 6.0);
+    put!(
+        html,
+        "<figure class=\"chart\"><svg viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-labelledby=\"chart-text\">",
+        HEIGHT + 32.0
+    );
+    for value in [0.0, 0.25, 0.5, 1.0] {
+        let class = if value == 0.25 { "grid limit" } else { "grid" };
+        put!(
+            html,
+            "<path class=\"{class}\" d=\"M{LEFT} {0:.1}H{WIDTH}\"/><text x=\"{1}\" y=\"{2:.1}\" text-anchor=\"end\">{value}</text>",
+            y(value),
+            LEFT - 5.0,
+            y(value) + 4.0
+        );
+    }
+    for at in 0..view.components.len() {
+        put!(html, "<path class=\"line line-{at}\" d=\"");
+        for (index, sample) in samples.iter().enumerate() {
+            let value = f64::from(sample.components.get(at).copied().unwrap_or(0.0));
+            put!(html, "{}{:.1} {:.1}", if index == 0 { 'M' } else { 'L' }, x(sample.at), y(value));
+        }
+        put!(html, "\"/>");
+    }
+    for stretch in samples.chunk_by(|one, two| one.state == two.state) {
+        let (from, state) = (stretch[0].at, stretch[0].state);
+        let to =
+            samples.iter().map(|sample| sample.at).find(|at| *at > stretch[stretch.len() - 1].at).unwrap_or(last.at);
+        put!(html, "<rect class=\"band {}\" x=\"{:.1}\" y=\"{}\" ", state.as_str(), x(from), HEIGHT + 5.0);
+        put!(
+            html,
+            "width=\"{:.1}\" height=\"{BAND}\"><title>{}</title></rect>",
+            (x(to) - x(from)).max(2.0),
+            words::state(state).short
+        );
+    }
+    put!(
+        html,
+        "<text x=\"{LEFT}\" y=\"{0}\">{1}</text><text x=\"{WIDTH}\" y=\"{0}\" text-anchor=\"end\">{2}</text></svg>",
+        HEIGHT + 29.0,
+        words::moment(first.at),
+        words::moment(last.at)
+    );
+    put!(
+        html,
+        "<figcaption id=\"chart-text\">{}</figcaption></figure></section>",
+        Text(&in_words(view, samples, length))
+    );
+}
+
+/// The chart for who does not see it.
+fn in_words(view: &View, samples: &[Sample], length: f64) -> String {
+    let greatest =
+        |at: usize| samples.iter().filter_map(|sample| sample.components.get(at)).copied().fold(0.0_f32, f32::max);
+    let named = |(at, (component, _)): (usize, &(Component, f64))| (words::component(*component).0, greatest(at));
+    let raised: Vec<_> = view.components.iter().enumerate().map(named).filter(|(_, value)| *value >= 0.005).collect();
+    let mut text = format!("Within {}: ", words::span(length));
+    if raised.is_empty() {
+        text.push_str("no part of the risk rose.");
+    } else {
+        let raised: Vec<_> = raised.iter().map(|(name, value)| format!("{name} rose to {value:.2}")).collect();
+        let _ = write!(text, "{}.", raised.join(", "));
+    }
+    let states: Vec<_> = samples
+        .chunk_by(|one, two| one.state == two.state)
+        .map(|stretch| words::state(stretch[0].state).short)
+        .collect();
+    let shown = states.len().saturating_sub(6);
+    let _ = write!(text, " States: {}.", states[shown..].join(", then "));
+    text
+}
+
+fn fixes(html: &mut Html, row: &Row) {
+    put!(
+        html,
+        "<section data-live=\"fixes\" aria-labelledby=\"fixes-title\"><h2 id=\"fixes-title\">Fixes by quirk</h2>"
+    );
+    let fixes = row.numbers.as_ref().map(|numbers| &*numbers.fixes).unwrap_or_default();
+    if fixes.is_empty() {
+        put!(html, "<p class=\"quiet\">No deviation has been found since the start.</p></section>");
+        return;
+    }
+    put!(
+        html,
+        "<div class=\"wide\"><table class=\"list\"><thead><tr><th scope=\"col\">Quirk</th><th scope=\"col\">What is wrong</th>"
+    );
+    put!(
+        html,
+        "<th scope=\"col\">Direction</th><th scope=\"col\">Mode</th><th scope=\"col\" class=\"number\">Count</th></tr></thead><tbody>"
+    );
+    for fix in fixes {
+        let summary = crate::quirk::Id::from_name(&fix.quirk).map_or("", |id| id.quirk().summary());
+        put!(html, "<tr><th scope=\"row\"><a href=\"/quirks#{0}\"><code>{0}</code></a></th>", Text(&fix.quirk));
+        put!(html, "<td data-label=\"What is wrong\"><span>{}</span></td>", Text(summary));
+        put!(
+            html,
+            "<td data-label=\"Direction\">{}</td><td data-label=\"Mode\">{}</td>",
+            Text(&fix.direction),
+            Text(&fix.mode)
+        );
+        put!(html, "<td data-label=\"Count\" class=\"number\">{}</td></tr>", fix.count);
+    }
+    put!(html, "</tbody></table></div></section>");
+}
+
+fn allowlist(html: &mut Html, row: &Row, now: f64) {
+    let facts = &row.facts;
+    put!(
+        html,
+        "<section data-live=\"allowlist\" aria-labelledby=\"allow-title\"><h2 id=\"allow-title\">Allowlist</h2><p>"
+    );
+    put!(
+        html,
+        "{}",
+        match facts.allow {
+            "enforce" => "Addresses that are on no list are refused.",
+            "observe" => "Addresses that are on no list are counted, and let in.",
+            _ => "Addresses are not looked at.",
+        }
+    );
+    if let Some(Numbers { decisions, .. }) = &row.numbers {
+        for (decision, count) in decisions {
+            put!(html, " <span class=\"pair\">{} {count}</span>", Text(&decision.replace('_', " ")));
+        }
+    }
+    put!(html, "</p>");
+    if !facts.unlisted.is_empty() {
+        put!(html, "<div class=\"wide\"><table class=\"list\"><thead><tr><th scope=\"col\">Unlisted address</th>");
+        put!(
+            html,
+            "<th scope=\"col\" class=\"number\">Requests</th><th scope=\"col\">Token</th><th scope=\"col\">Last</th></tr></thead><tbody>"
+        );
+        for seen in &facts.unlisted {
+            put!(html, "<tr><th scope=\"row\"><code>{}</code></th>", seen.address);
+            put!(html, "<td data-label=\"Requests\" class=\"number\">{}</td><td data-label=\"Token\">", seen.requests);
+            put!(
+                html,
+                "{}</td>",
+                if seen.valid_token { "valid: most likely the identity provider" } else { "none or wrong" }
+            );
+            put!(html, "<td data-label=\"Last\">{}</td></tr>", When(Some(super::api::unix(seen.last)), now));
+        }
+        put!(html, "</tbody></table></div>");
+    }
+    put!(html, "</section>");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_never_becomes_markup() {
+        let hostile = "<img src=x onerror=\"alert('1')\">&amp;";
+        assert_eq!(Text(hostile).to_string(), "&lt;img src=x onerror=&quot;alert(&#39;1&#39;)&quot;&gt;&amp;amp;");
+        assert_eq!(path_of("a/b?<\"é"), "/tenants/a%2Fb%3F%3C%22%C3%A9");
+        assert_eq!(Text("plain é").to_string(), "plain é");
+    }
+
+    #[test]
+    fn nothing_in_the_assets_asks_another_host() {
+        for asset in &ASSETS {
+            let text = std::str::from_utf8(asset.bytes).unwrap().replace("http://www.w3.org/2000/svg", "");
+            assert!(!text.contains("://") && !text.contains("@import"), "{}", asset.path);
+            assert!(!text.contains("innerHTML") && !text.contains("eval("), "{}", asset.path);
+        }
+    }
+}
