@@ -12,6 +12,7 @@ mod diff;
 mod generate;
 mod json;
 mod paint;
+mod risk;
 mod serve;
 mod token;
 
@@ -84,6 +85,8 @@ enum Command {
     Quirk(quirk::Args),
     /// What is in the feeds of addresses, and why an address is (not) allowed
     Feed(feed::Args),
+    /// What the model of quarantine says of recorded traffic
+    Risk(risk::Args),
     /// Make a tenant's token, or hash one
     Token(token::Args),
     /// Print the JSON Schema of the configuration
@@ -144,6 +147,7 @@ fn run(command: Command, paint: Paint, out: &mut dyn Write) -> anyhow::Result<u8
         Command::Explain(args) => explain::run(&args, paint, out),
         Command::Quirk(args) => quirk::run(&args, paint, out),
         Command::Feed(args) => feed::run(&args, paint, out),
+        Command::Risk(args) => risk::run(&args, out),
         Command::Token(args) => token::run(&args, out),
         Command::Schema => Ok(schema::run(out)?),
         Command::Completions { shell } => generate::completions(Cli::command(), shell, out),

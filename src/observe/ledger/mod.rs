@@ -4,9 +4,25 @@
 //! It is a model: only the IdP knows. It judges the answers that left here and not those of the app, so that a repair
 //! can neither hide the app's failures nor be hidden by them. Time is handed in.
 
+mod book;
+mod causes;
+mod classify;
+mod cycle;
+mod distinct;
+mod forecast;
+mod history;
+mod names;
+mod objects;
+mod rhythm;
+mod score;
+
+pub mod replay;
+
 use serde::Serialize;
 
 use crate::quirk::Id;
+
+pub use classify::{Answer, Class, classify};
 
 /// Milliseconds of Unix time on a clock that never steps: the wall clock at the start of the process, and from there on
 /// a monotonic one.
@@ -107,6 +123,11 @@ impl State {
         Self::Silent,
         Self::DisabledSuspected,
     ];
+
+    /// The state of that label.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
 
     /// The label.
     pub fn as_str(self) -> &'static str {
