@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod facts;
 pub mod files;
 pub mod house;
 pub mod journal;
