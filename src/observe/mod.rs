@@ -5,6 +5,7 @@
 pub mod account;
 pub mod admin;
 pub mod audit;
+pub mod facts;
 pub mod files;
 pub mod house;
 pub mod journal;
