@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod admission;
+mod audit;
 mod bodies;
 mod cli;
 mod corpus;
@@ -17,4 +18,6 @@ mod proxy_protocol;
 mod redis;
 mod reload;
 mod requests;
+mod secrets;
 mod tls;
+mod trace;
