@@ -431,7 +431,8 @@ section! {
     Log {
         /// Without it JSON, and text on a terminal.
         format: Option<LogFormat> = None,
-        /// `error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,scimshim::proxy=debug`.
+        /// `error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,scimshim::proxy=debug`. Libraries stay at
+        /// `info` unless they are named: `debug,h2=debug`.
         level: LogLevel = LogLevel("info".to_owned()),
     }
 

@@ -3,6 +3,7 @@
 
 mod admin;
 mod admission;
+mod audit;
 mod bodies;
 mod cli;
 mod corpus;
@@ -20,4 +21,6 @@ mod proxy_protocol;
 mod redis;
 mod reload;
 mod requests;
+mod secrets;
 mod tls;
+mod trace;

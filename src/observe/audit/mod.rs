@@ -2,7 +2,7 @@
 //!
 //! A line says who, which tenant, what, how it ended and what was fixed. It holds no value, no token and no id in clear,
 //! so that it may be kept for years by people who may not see the data. Recording never waits: a thread of its own
-//! writes (see [`writer`]), and what its queue has no room for is counted as lost. The choice not taken is to let an
+//! writes (`writer`), and what its queue has no room for is counted as lost. The choice not taken is to let an
 //! exchange wait until its line is on disk: a full disk would then stop deprovisioning.
 
 mod writer;

@@ -7,7 +7,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -347,7 +347,23 @@ fn open(path: &Path) -> io::Result<File> {
     options.append(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    let mut file = options.open(path)?;
+    if is_torn(path) {
+        file.write_all(b"\n")?;
+    }
+    Ok(file)
+}
+
+/// Whether the last line has no end, as after a loss of power: what follows must not become a part of it.
+fn is_torn(path: &Path) -> bool {
+    let last = || {
+        let mut file = File::open(path).ok().filter(|file| file.metadata().is_ok_and(|found| found.is_file()))?;
+        file.seek(SeekFrom::End(-1)).ok()?;
+        let mut last = [0];
+        file.read_exact(&mut last).ok()?;
+        Some(last[0])
+    };
+    last().is_some_and(|byte| byte != b'\n')
 }
 
 /// Standard output without the buffer of `std`, which would write again what a failed write had taken.
@@ -376,7 +392,8 @@ fn is_at(_: &Path, _: &File) -> bool {
     true
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -443,6 +460,17 @@ mod tests {
         assert!(start(&folder.0.join("none/audit.jsonl"), &metrics).is_err());
         let said = start(&folder.0, &metrics).unwrap_err().to_string();
         assert!(said.contains("is a folder; name a file"), "{said}");
+    }
+
+    #[test]
+    fn a_line_that_lost_its_end_in_a_crash_gets_one() {
+        let (folder, metrics) = (Folder::new("torn"), metrics());
+        let path = folder.0.join("audit.jsonl");
+        fs::write(&path, "whole\ntor").unwrap();
+        let writer = start(&path, &metrics).unwrap();
+        writer.push(b"next\n".to_vec(), false);
+        Writer::finish(writer, LONG);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "whole\ntor\nnext\n");
     }
 
     #[test]

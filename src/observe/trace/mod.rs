@@ -173,6 +173,8 @@ use otlp::{adopt, recorded};
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const GOOD: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -216,6 +218,21 @@ mod tests {
             assert_eq!(Parent::of(&headers), None, "{lines:?}");
             forget_broken(&mut headers);
             assert!(headers.is_empty(), "{lines:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_for_valid_is_written_as_it_is_read(text in "[0f][0-9a-f]-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}-?") {
+            if let Some(parent) = Parent::parse(text.as_bytes()) {
+                prop_assert_eq!(&parent.to_string()[2..], &text[2..55]);
+                prop_assert_eq!(Parent::parse(parent.to_string().as_bytes()), Some(parent));
+            }
+        }
+
+        #[test]
+        fn anything_may_be_sent(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            prop_assert!(Parent::parse(&bytes).is_none_or(|parent| parent.trace != 0 && parent.span != 0));
         }
     }
 

@@ -52,7 +52,7 @@ const DELAY: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(100);
 /// For one request to the collector; the specification's ten seconds would let the queue run over first.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What the end of the process waits for the last spans.
+/// What the end of the process waits for the last spans, within what orchestrators give after a drain.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Makes `span` continue the trace of `parent`. The caller's `tracestate` stays between it and the app: it is opaque,
@@ -88,7 +88,7 @@ pub(super) fn recorded(span: &Span) -> Option<Parent> {
     })
 }
 
-/// The thread that sends; dropping this sends what is left, for at most [`GRACE`].
+/// The thread that sends; dropping this sends what is left, for two seconds at most.
 #[derive(Debug)]
 pub struct Sending {
     stop: CancellationToken,

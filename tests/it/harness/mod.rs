@@ -6,6 +6,7 @@ mod app;
 mod client;
 mod log;
 mod port;
+mod process;
 mod shim;
 mod tls;
 
@@ -13,6 +14,7 @@ pub(crate) use app::{Act, App, Frame, Raw, RawH2, Seen};
 pub(crate) use client::{Answer, Client, ask, greedy, http2};
 pub(crate) use log::Log;
 pub(crate) use port::{closed_port, free_port};
+pub(crate) use process::Process;
 pub(crate) use shim::{Shim, configured, defaults, plan, read, settings};
 pub(crate) use tls::{Authority, Folder, Identity, Kept, NAME, SecureApp, secure, upgrade};
 
