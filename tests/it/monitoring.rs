@@ -82,7 +82,11 @@ fn every_alert_says_what_to_do_and_is_tested() {
         for part in ["## What it means", "## Confirm", "## What to do", "## How it ends"] {
             demand(&format!("its page says {part}"), page.contains(part));
         }
-        demand("stands in the index", read("docs/runbooks/README.md").contains(&format!("({alert}.md)")));
+        let wait = rule.r#for.as_deref();
+        let told = wait.map_or_else(|| "at once".to_owned(), |wait| format!("after {wait}"));
+        demand("its page says how severe and when", page.contains(&format!("\nSeverity {severity}, {told}.\n")));
+        let row = format!("| [{alert}]({alert}.md) | {severity} | {} |\n", wait.unwrap_or("at once"));
+        demand("stands in the index as it is", read("docs/runbooks/README.md").contains(&row));
         demand("fires in a test", tests.contains(&format!("ALERTS{{alertname=\"{alert}\"")));
         demand("a test reads its text", tests.contains(&format!("alertname: {alert}\n")));
     }
@@ -283,6 +287,7 @@ struct Rule {
     record: Option<String>,
     alert: Option<String>,
     expr: String,
+    r#for: Option<String>,
     #[serde(default)]
     labels: BTreeMap<String, String>,
     #[serde(default)]
