@@ -69,7 +69,7 @@ pub fn observation(account: &Account<'_>, key: &Key) -> Option<Observation> {
     let scim = !success || account.told.is_none_or(|told| is_scim(account.method, told, answered, &answer));
     let matches = if kind == Kind::Filter && success { answer.matches() } else { None };
     let also = match kind {
-        Kind::Filter if matches == Some(1) => answer.first_id(),
+        Kind::Filter if lookup.is_some() && matches == Some(1) => answer.first_id(),
         Kind::Write if success && is_create(account.method, &target) => answer.id(),
         _ => None,
     };
@@ -330,6 +330,8 @@ mod tests {
         assert_eq!(lookup.cause.expect("a cause").attribute.as_deref(), Some("externalId"));
         let all = seen("GET", "/Users?filter=active%20eq%20true", "", 200, list);
         assert!(all.cause.is_none(), "a query for many is no lookup");
+        let one = r#"{"totalResults":1,"Resources":[{"id":"1"}]}"#;
+        assert_eq!(seen("GET", "/Users?filter=active%20eq%20true", "", 200, one).also, None, "nobody was looked up");
     }
 
     #[test]

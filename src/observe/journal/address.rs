@@ -34,7 +34,7 @@ pub(super) fn url(redactor: &Redactor<'_>, url: &str) -> String {
         None => 0,
     };
     let plain = |c: char| c.is_ascii_alphanumeric() || "-.:/[]".contains(c);
-    if redactor.reveal {
+    if redactor.reveal && !is_secret(url) {
         return cut(url.to_owned());
     }
     if origin > 160 || !url[..origin].chars().all(plain) {

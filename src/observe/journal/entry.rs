@@ -171,6 +171,7 @@ fn write(
     );
     entry.raw("fixes", &write.places(Findings::fixes));
     entry.raw("observed", &write.places(Findings::observed));
+    entry.raw("unread", &list(account.unread.iter().map(|direction| direction.as_str())));
     entry.raw("refused", &refused(account));
     entry.raw("times_us", &times(account));
     entry.raw("event", &event.map_or_else(|| "null".to_owned(), |event| observed(account, event)));

@@ -166,7 +166,7 @@ impl Redactor<'_> {
     /// What stands for a string, and whether that is JSON text already.
     fn string(&self, text: &str, spot: Spot) -> (String, Vec<String>) {
         let keep = || (text.to_owned(), Vec::new());
-        if spot.secret {
+        if spot.secret || is_credential(text) {
             return (typed(text), Vec::new());
         }
         if text.is_empty() || ["true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word)) {
@@ -175,7 +175,7 @@ impl Redactor<'_> {
         if text.trim_start().starts_with('{') && !spot.inner {
             return (self.nested(text), Vec::new());
         }
-        if self.reveal {
+        if self.reveal && !is_secret(text) {
             return keep();
         }
         let id = |resource| (self.id(resource, text), Vec::new());
@@ -545,6 +545,11 @@ pub(super) fn is_secret(text: &str) -> bool {
     let text = head(text, 4096).as_bytes();
     let has = |word: &str| text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()));
     WORDS.into_iter().any(has)
+}
+
+/// What stands in an Authorization header, wherever else it came to stand.
+fn is_credential(text: &str) -> bool {
+    ["bearer ", "basic "].iter().any(|scheme| text.get(..scheme.len()).is_some_and(|s| s.eq_ignore_ascii_case(scheme)))
 }
 
 /// Canonical values of RFC 7643 4.1.2 and 4.2, and the one that Entra puts on roles.

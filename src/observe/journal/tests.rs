@@ -168,6 +168,7 @@ fn revealed_tenants_keep_everything_but_credentials() {
     journal.reconfigure(&settings);
     assert_eq!(log.text().matches("journal.reveal").count(), 1, "told once: {}", log.text());
     let body = r#"{"userName":"ada","password":"swordfish","x":{"clientSecret":["swordfish",{"a":"swordfish"}]},
+        "note":"Bearer swordfish","photo":{"$ref":"https://a/b?token=swordfish"},
         "keys":[{"type":"password","value":"swordfish"}],"role":"{\"token\":\"swordfish\"}"}"#;
     record(&journal, &Sample::new("POST", "/Users?access_token=swordfish", body, 500, "{}"));
     let patch = r#"{"Operations":[{"op":"replace","path":"password","value":"swordfish"},{"op":"add","path":"title","value":"Dr"},
@@ -506,6 +507,7 @@ proptest! {
         record(&journal, &sample);
         for line in journal.export(&Query::default()) {
             prop_assert!(serde_json::from_str::<Value>(&line).is_ok() && !line.contains('\n'), "{}", line);
+            prop_assert!(explain::case(&line).is_ok(), "{}", line);
         }
     }
 }
