@@ -55,7 +55,7 @@ mod collector {
     use http::Response;
 
     use super::{PARENT, TRACE};
-    use crate::harness::{App, Folder, Process, Seen, ask, closed_port, eventually};
+    use crate::harness::{App, Authority, Folder, NAME, Process, SecureApp, Seen, ask, closed_port, eventually};
 
     /// A span as it went over the wire.
     #[derive(Debug, Clone)]
@@ -220,6 +220,7 @@ mod collector {
         ];
         let answer = ask(process.data, "PATCH", "/scim/v2/Users/pLanTed?x=pLanTed", &headers, PATCH).await;
         assert_eq!(answer.status, 200);
+        eventually("all steps came", || async { collector.got().1.len() >= 7 }).await;
         process.stopped();
 
         let (resource, spans) = collector.got();
@@ -267,9 +268,14 @@ mod collector {
         ask(process.data, "GET", "/scim/v2/Users/none", &[("tracestate", "left=over")], "").await;
         ask(process.data, "GET", "/scim/v2/Users/twice", &[("traceparent", PARENT), ("traceparent", PARENT)], "").await;
         ask(process.data, "GET", "/scim/v2/Users/unsampled", &[("traceparent", &unsampled)], "").await;
+        let roots = || {
+            let (_, mut spans) = collector.got();
+            spans.retain(|span| span.name == "exchange");
+            spans
+        };
+        eventually("two exchanges came", || async { roots().len() >= 2 }).await;
         process.stopped();
-        let (_, spans) = collector.got();
-        let roots: Vec<_> = spans.iter().filter(|span| span.name == "exchange").collect();
+        let roots = roots();
         assert_eq!(roots.len(), 2, "{roots:#?}");
         assert_eq!(roots.iter().map(|root| root.failed).collect::<Vec<_>>(), [true, false]);
         assert!(roots.iter().all(|root| root.parent.is_empty() && root.trace != TRACE), "{roots:#?}");
@@ -279,6 +285,23 @@ mod collector {
             assert_eq!(seen.header("tracestate"), "");
         }
         assert_eq!(seen[2].header("traceparent"), unsampled);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_collector_is_called_by_tls_with_the_roots_of_the_platform() {
+        let (app, authority, folder) = (App::json("{}").await, Authority::new(), Folder::new());
+        let collector = SecureApp::start(authority.server(&authority.leaf(NAME), &[], false)).await;
+        let roots = folder.write("roots.pem", &authority.pem());
+        let config = format!(
+            "upstream: {{ url: 'http://{}/scim/v2' }}\ntelemetry: {{ otlp_endpoint: 'https://{NAME}:{}' }}\n",
+            app.addr,
+            collector.addr.port()
+        );
+        let variables = [("SSL_CERT_FILE", roots.to_str().unwrap())];
+        let process = Process::start(&folder.write("config.yaml", &config), &variables);
+        assert_eq!(ask(process.data, "GET", "/scim/v2/Users/1", &[], "").await.status, 200);
+        eventually("it is called", || async { collector.seen().len() == 1 }).await;
+        drop(process);
     }
 
     #[tokio::test(flavor = "multi_thread")]
