@@ -17,4 +17,5 @@ mod proxy_protocol;
 mod redis;
 mod reload;
 mod requests;
+mod risk;
 mod tls;

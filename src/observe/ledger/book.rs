@@ -308,6 +308,12 @@ impl Book {
         }
     }
 
+    /// The texts of the first few culprits.
+    pub(super) fn culprits(&self, count: usize) -> String {
+        let culprits = self.causes.culprits(&self.failing, &self.references);
+        culprits.iter().take(count).map(|culprit| &*culprit.text).collect::<Vec<_>>().join("; ")
+    }
+
     /// What is left until the nearest published figure; an event-driven IdP has none.
     pub(super) fn budget(&self) -> f64 {
         match self.profile {
@@ -665,7 +671,9 @@ impl Book {
 
     fn expire(&mut self, at: Moment) {
         let seen = &mut self.seen;
-        self.failing.expire(at, |object| drop(seen.remove(object)));
+        self.failing.expire(at, |object| {
+            seen.remove(object);
+        });
         self.references.expire(at, |_| ());
     }
 
