@@ -298,7 +298,7 @@ impl Book {
             failing_references: counts.references,
             succeeded: counts.succeeded,
             budget: self.budget(),
-            period_s: self.rhythm.trusted().map(|period| period as f64 / 1000.0),
+            period_s: self.period(),
             last_request: self.last_request.map(seconds),
             last_success: self.last_success.map(seconds),
             next_attempt: estimates.map(|(next, _)| seconds(next)),
@@ -306,6 +306,12 @@ impl Book {
             culprits: self.causes.culprits(&self.failing, &self.references),
             history: if with_history { self.history.samples() } else { Vec::new() },
         }
+    }
+
+    /// The learned period in seconds; an event-driven IdP has none.
+    pub(super) fn period(&self) -> Option<f64> {
+        let period = self.rhythm.trusted().filter(|_| self.profile == Profile::Cycles);
+        period.map(|period| period as f64 / 1000.0)
     }
 
     /// The texts of the first few culprits.

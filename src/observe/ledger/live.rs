@@ -19,6 +19,7 @@ use super::{
     Class, Component, Moment, Observation, State, View,
     book::{Book, Change, Notes, profile},
     cycle::Outcome,
+    score::Profile,
     snapshot,
 };
 use crate::{
@@ -99,6 +100,8 @@ struct Slot {
 #[derive(Debug)]
 struct Inner {
     book: Book,
+    /// What the configuration says, where it does not leave that to the traffic.
+    configured: Option<Profile>,
     meters: Arc<Meters>,
 }
 
@@ -183,7 +186,10 @@ impl Ledger {
             let meters = shelf.meters(label, &self.metrics);
             let mut inner = lock(&slot.inner);
             inner.meters = meters;
-            inner.book.set_profile(profile(*idp));
+            inner.configured = (*idp != Idp::Auto).then(|| profile(*idp));
+            if let Some(profile) = inner.configured {
+                inner.book.set_profile(profile);
+            }
             slot.due.store(inner.book.due().0, Ordering::Relaxed);
         }
         let names: HashSet<&str> = listed.iter().map(|(tenant, ..)| *tenant).collect();
@@ -211,7 +217,9 @@ impl Ledger {
             inner = lock(&slot.inner);
             inner.meters = meters;
         }
-        inner.book.set_profile(profile(who.idp));
+        if who.idp != Idp::Auto {
+            inner.book.set_profile(profile(who.idp));
+        }
         let class = inner.book.observe(now, seen);
         inner.meters.outcomes[class as usize].inc();
         if class == Class::Auth {
@@ -300,17 +308,14 @@ impl Ledger {
         let mut shelf = lock(&self.shelf);
         // Most recently used last.
         for (tenant, book) in kept.books.into_iter().rev() {
-            let listed = shelf.listed.contains_key(&*tenant);
-            let known = listed || shelf.dynamic.contains(&*tenant);
-            let who = Who { tenant: &tenant, label: OTHER, idp: Idp::Auto, listed };
+            let who = Who { tenant: &tenant, label: OTHER, idp: Idp::Auto, listed: false };
             let slot = shelf.slot(&who, &self.metrics, now);
             let mut inner = lock(&slot.inner);
-            // The configuration may say something else now.
-            let configured = known.then_some(inner.book.profile);
             inner.book = book;
             inner.book.threshold = shelf.threshold;
             inner.book.resume();
-            if let Some(profile) = configured {
+            // The configuration may say something else now.
+            if let Some(profile) = inner.configured {
                 inner.book.set_profile(profile);
             }
             slot.due.store(inner.book.due().0, Ordering::Relaxed);
@@ -414,7 +419,11 @@ impl Shelf {
         let slot = known.unwrap_or_else(|| {
             let book = Book::new(profile(who.idp), self.threshold, now);
             let (due, meters) = (AtomicU64::new(book.due().0), self.meters(who.label, metrics));
-            Arc::new(Slot { tenant: who.tenant.into(), due, inner: Mutex::new(Inner { book, meters }) })
+            Arc::new(Slot {
+                tenant: who.tenant.into(),
+                due,
+                inner: Mutex::new(Inner { book, configured: None, meters }),
+            })
         });
         if who.listed {
             self.listed.insert(who.tenant.into(), Arc::clone(&slot));
@@ -459,7 +468,7 @@ impl Exported {
             references: counts.references,
             succeeded: counts.succeeded,
             budget: book.budget(),
-            period: book.rhythm.trusted().map_or(0.0, |period| period as f64 / 1000.0),
+            period: book.period().unwrap_or(0.0),
             last_request: seconds(book.last_request),
             last_success: seconds(book.last_success),
             next: seconds(estimates.map(|(next, _)| next)),
@@ -779,6 +788,47 @@ mod tests {
         newer[16] = 9;
         assert_eq!(after.restore(&newer, at(0)).unwrap_err(), snapshot::Corrupt::Version(9));
         assert!(after.views(at(0)).is_empty());
+    }
+
+    #[test]
+    fn a_profile_that_was_found_is_kept_where_the_configuration_leaves_it_to_the_traffic() {
+        let (before, _) = ledger();
+        let acme = Who { idp: Idp::Okta, ..who("acme", "acme") };
+        before.record(&acme, at(0), &seen(Kind::Write, Some(1), 400));
+        let bytes = before.snapshot(&Key::from_bytes([7; 32]), at(1));
+        for (idp, state) in [(Idp::Auto, State::AtRisk), (Idp::Entra, State::Healthy)] {
+            let (after, _) = ledger();
+            after.reconfigure(500, 3, &[("acme", "acme", idp)]);
+            after.restore(&bytes, at(1)).unwrap();
+            after.tick(at(40_000));
+            assert_eq!(after.view("acme", at(40_000)).unwrap().state, state, "{idp:?}");
+        }
+    }
+
+    #[test]
+    fn a_strange_file_with_a_good_checksum_does_no_harm() {
+        use sha2::{Digest, Sha256};
+        let (before, _) = ledger();
+        before.record(&who("acme", "acme"), at(0), &seen(Kind::Probe, None, 401));
+        before.tick(at(400));
+        before.record(&who("acme", "acme"), at(2400), &seen(Kind::Probe, None, 200));
+        before.record(&who("acme", "acme"), at(2401), &seen(Kind::Write, Some(1), 400));
+        let good = before.snapshot(&Key::from_bytes([7; 32]), at(2402));
+        let end = good.len() - 32;
+        for place in 20..end {
+            for value in [0, 1, 0x7f, 0xff] {
+                let mut bad = good[..end].to_vec();
+                bad[place] = value;
+                let sum = Sha256::digest(&bad);
+                bad.extend_from_slice(&sum);
+                let (after, _) = ledger();
+                if after.restore(&bad, at(3000)).is_ok() {
+                    after.record(&who("acme", "acme"), at(3001), &seen(Kind::Write, Some(2), 200));
+                    after.tick(at(4_000_000));
+                    after.export(at(4_000_000));
+                }
+            }
+        }
     }
 
     #[test]

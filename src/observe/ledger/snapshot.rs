@@ -396,7 +396,7 @@ impl<'a> Reader<'a> {
         book.refusals = self.u32()?;
         book.refused = self.u8()? != 0;
         book.deprovisioned = self.u64()?;
-        book.good = self.u8()?;
+        book.good = self.u8()?.min(1);
         for _ in 0..self.count(20, MOST_POINTS)? {
             let at = self.moment()?.unwrap_or(self.now);
             let (failing, references, succeeded) = (self.u32()?, self.u32()?, self.u32()?);
