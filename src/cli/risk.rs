@@ -19,7 +19,7 @@ A model: only the identity provider knows whether it has a connection in quarant
 FILE is told apart by what is in it. Of a timeline with expectations there is one line for each of
 them: id, tenant, at_s, state, risk, ttq_s (seconds to quarantine, null for none in sight). An index
 that names `files` stands for the files beside it. Of a journal there is one line for each change of
-state: tenant, at, at_s, state, risk, ttq_s, reason.
+state up to its last exchange: tenant, at, at_s, state, risk, ttq_s, reason.
 
 Examples:
   scimshim risk timelines.json

@@ -92,7 +92,7 @@ fn other_errors_exit_1() {
 
 #[test]
 fn every_command_has_an_example_in_its_help() {
-    for command in ["serve", "demo", "check", "explain", "quirk", "schema", "completions", "man"] {
+    for command in ["serve", "demo", "check", "explain", "quirk", "risk", "schema", "completions", "man"] {
         let output = scimshim(&[command, "--help"], "");
         assert_eq!(output.status.code(), Some(0), "{command}");
         assert!(stdout(&output).contains(&format!("scimshim {command}")), "{command}");
@@ -188,7 +188,7 @@ fn the_catalogue_speaks_json() {
 fn completions_and_manual_name_every_command() {
     let man = stdout(&scimshim(&["man"], ""));
     let bash = stdout(&scimshim(&["completions", "bash"], ""));
-    for command in ["serve", "demo", "check", "explain", "quirk", "schema", "completions", "man"] {
+    for command in ["serve", "demo", "check", "explain", "quirk", "risk", "schema", "completions", "man"] {
         assert!(man.contains(&format!(".SH {}", command.to_uppercase())), "{command}");
         assert!(bash.contains(command), "{command}");
     }

@@ -21,6 +21,7 @@ mod proxy_protocol;
 mod redis;
 mod reload;
 mod requests;
+mod risk;
 mod secrets;
 mod tls;
 mod trace;

@@ -298,7 +298,7 @@ impl Book {
             failing_references: counts.references,
             succeeded: counts.succeeded,
             budget: self.budget(),
-            period_s: self.rhythm.trusted().map(|period| period as f64 / 1000.0),
+            period_s: self.period(),
             last_request: self.last_request.map(seconds),
             last_success: self.last_success.map(seconds),
             next_attempt: estimates.map(|(next, _)| seconds(next)),
@@ -306,6 +306,18 @@ impl Book {
             culprits: self.causes.culprits(&self.failing, &self.references),
             history: if with_history { self.history.samples() } else { Vec::new() },
         }
+    }
+
+    /// The learned period in seconds; an event-driven IdP has none.
+    pub(super) fn period(&self) -> Option<f64> {
+        let period = self.rhythm.trusted().filter(|_| self.profile == Profile::Cycles);
+        period.map(|period| period as f64 / 1000.0)
+    }
+
+    /// The texts of the first few culprits.
+    pub(super) fn culprits(&self, count: usize) -> String {
+        let culprits = self.causes.culprits(&self.failing, &self.references);
+        culprits.iter().take(count).map(|culprit| &*culprit.text).collect::<Vec<_>>().join("; ")
     }
 
     /// What is left until the nearest published figure; an event-driven IdP has none.
@@ -665,7 +677,9 @@ impl Book {
 
     fn expire(&mut self, at: Moment) {
         let seen = &mut self.seen;
-        self.failing.expire(at, |object| drop(seen.remove(object)));
+        self.failing.expire(at, |object| {
+            seen.remove(object);
+        });
         self.references.expire(at, |_| ());
     }
 

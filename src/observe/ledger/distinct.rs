@@ -230,9 +230,14 @@ mod tests {
     #[test]
     fn what_is_repeated_changes_nothing() {
         let mut seen = Distinct::default();
-        (0..20_000).for_each(|key| drop(seen.insert(key)));
-        let before = seen.len();
-        (0..20_000).for_each(|key| drop(seen.insert(key)));
+        let fill = |seen: &mut Distinct| {
+            for key in 0..20_000 {
+                seen.insert(key);
+            }
+            seen.len()
+        };
+        let before = fill(&mut seen);
+        fill(&mut seen);
         assert_eq!(seen.len(), before);
     }
 

@@ -11,10 +11,15 @@ mod cycle;
 mod distinct;
 mod forecast;
 mod history;
+mod live;
 mod names;
 mod objects;
 mod rhythm;
 mod score;
+mod snapshot;
+
+#[cfg(test)]
+mod rules;
 
 pub mod replay;
 
@@ -23,6 +28,8 @@ use serde::Serialize;
 use crate::quirk::Id;
 
 pub use classify::{Answer, Class, classify};
+pub use live::{Clock, Ledger, Who};
+pub use snapshot::{Corrupt, Unread};
 
 /// Milliseconds of Unix time on a clock that never steps: the wall clock at the start of the process, and from there on
 /// a monotonic one.

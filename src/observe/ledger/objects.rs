@@ -341,7 +341,9 @@ mod tests {
         assert_eq!((failing.waits(), failing.stuck()), (0, 1));
         failing.fail(1, T, Sort::Write, true, 0);
         assert_eq!((failing.waits(), failing.stuck()), (1, 0));
-        (0..40).for_each(|_| drop(failing.fail(2, T, Sort::Read, true, 0)));
+        for _ in 0..40 {
+            failing.fail(2, T, Sort::Read, true, 0);
+        }
         assert_eq!(failing.waits(), 15);
         failing.succeed(2, Sort::Write, true);
         assert_eq!((failing.waits(), failing.len()), (15, 1), "the write does not end the run of lookups");

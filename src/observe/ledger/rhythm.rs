@@ -30,7 +30,7 @@ pub(super) struct Rhythm {
 impl Rhythm {
     /// As it was kept.
     pub(super) fn from_parts(start: Option<Moment>, intervals: VecDeque<u64>, long: u8) -> Self {
-        let mut rhythm = Self { start, intervals, long, period: None };
+        let mut rhythm = Self { start, intervals, long: long.min(ENOUGH as u8), period: None };
         rhythm.intervals.retain(|interval| (SHORTEST..=LONGEST).contains(interval));
         rhythm.intervals.truncate(WINDOW);
         rhythm.period = rhythm.judge();
