@@ -4,6 +4,7 @@
 mod admin;
 mod admission;
 mod bodies;
+mod browser;
 mod cli;
 mod corpus;
 mod door;
