@@ -78,12 +78,17 @@ impl Stage {
         change(&mut rows.iter_mut().find(|(facts, _)| facts.tenant == tenant).unwrap().0);
     }
 
+    pub(crate) fn remove(&self, tenant: &str) {
+        self.rows.lock().unwrap().retain(|(facts, _)| facts.tenant != tenant);
+        self.changes.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn record(&self, exchange: Value) {
         self.journal.lock().unwrap().push(exchange);
         self.changes.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn demand(&self, token: Option<&str>, loopback: bool) {
+    pub(crate) fn demand(&self, token: Option<&str>, loopback: bool) {
         let token = token.map(|token| Presented::hash(token.as_bytes()).0);
         *self.access.lock().unwrap() = Access { token, loopback };
     }
@@ -152,14 +157,17 @@ impl Records for Stage {
     fn journal(&self, query: &str) -> Result<String, String> {
         let of = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
         if query.contains("wrong") {
-            return Err("there is no parameter \"wrong\"; known here: tenant, limit, cursor".to_owned());
+            return Err("there is no parameter \"wrong\"; known here: tenant, limit, before".to_owned());
         }
         let limit = of("limit").map_or(50, |limit| limit.parse().unwrap());
-        let from = of("cursor").map_or(0, |cursor| cursor.parse().unwrap());
+        let before = of("before").map_or(u64::MAX, |before| before.parse().unwrap());
         let journal = self.journal.lock().unwrap();
-        let newest = journal.iter().rev().filter(|entry| of("tenant").is_none_or(|tenant| entry["tenant"] == tenant));
-        let page: Vec<_> = newest.clone().skip(from).take(limit).collect();
-        let next = (newest.count() > from + limit).then(|| (from + limit).to_string());
+        let is_asked = |entry: &&Value| {
+            of("tenant").is_none_or(|tenant| entry["tenant"] == tenant) && entry["seq"].as_u64().unwrap() < before
+        };
+        let found: Vec<_> = journal.iter().rev().filter(is_asked).collect();
+        let page = &found[..limit.min(found.len())];
+        let next = page.last().filter(|_| found.len() > limit).map(|entry| &entry["seq"]);
         Ok(json!({ "entries": page, "next": next }).to_string())
     }
 
@@ -465,12 +473,12 @@ async fn quirks_are_all_there_with_where_they_were_found() {
 #[tokio::test]
 async fn the_journal_gets_the_query_as_it_came() {
     let stage = Stage::new();
-    for id in 0..3 {
-        stage.record(json!({ "id": id.to_string(), "tenant": "acme" }));
+    for seq in 1..=3 {
+        stage.record(json!({ "seq": seq, "tenant": "acme" }));
     }
     let port = stage.open().await;
     let page = port.json("/api/journal?tenant=acme&limit=2").await;
-    assert_eq!((&page["entries"][0]["id"], &page["next"]), (&json!("2"), &json!("2")));
+    assert_eq!((&page["entries"][0]["seq"], &page["next"]), (&json!(3), &json!(2)));
     let wrong = port.get("/api/journal?wrong=1").await;
     assert_eq!(wrong.status, 400);
     assert!(serde_json::from_slice::<Value>(&wrong.body).unwrap()["error"].as_str().unwrap().contains("known here"));

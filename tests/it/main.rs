@@ -5,6 +5,7 @@ mod admin;
 mod admission;
 mod audit;
 mod bodies;
+mod browser;
 mod cli;
 mod corpus;
 mod door;

@@ -100,6 +100,23 @@ impl fmt::Display for Text<'_> {
     }
 }
 
+/// A sentence with `code` in backticks, as the pages of quirks are written.
+struct Prose<'a>(&'a str);
+
+impl fmt::Display for Prose<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<_> = self.0.split('`').collect();
+        for (at, part) in parts.iter().enumerate() {
+            match (at % 2 == 1, at + 1 < parts.len()) {
+                (true, true) => write!(f, "<code>{}</code>", Text(part))?,
+                (true, false) => write!(f, "`{}", Text(part))?,
+                (false, _) => write!(f, "{}", Text(part))?,
+            }
+        }
+        Ok(())
+    }
+}
+
 /// What stands unescaped in a path: RFC 3986, 2.3.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -185,7 +202,7 @@ impl Desk {
         for quirk in all {
             let super::api::Counts { fix, observe } = quirk.counts;
             put!(html, "<tr id=\"{0}\"><th scope=\"row\"><code>{0}</code></th>", quirk.id);
-            put!(html, "<td data-label=\"What is wrong\"><span>{}</span></td>", Text(quirk.summary));
+            put!(html, "<td data-label=\"What is wrong\"><span>{}</span></td>", Prose(quirk.summary));
             put!(
                 html,
                 "<td data-label=\"Direction\">{}</td><td data-label=\"Risk\">{}</td>",
@@ -418,10 +435,10 @@ fn outlook(html: &mut Html, view: &View, now: f64) {
     match (view.state, view.next_attempt, view.disable, view.eta_s) {
         (State::LikelyQuarantined | State::DisabledSuspected, next, disable, _) => {
             if let Some(next) = next {
-                put!(html, "next attempt expected {}", When(Some(next), now));
+                put!(html, "next try {}", Expected(next, now));
             }
             if let Some(disable) = disable {
-                put!(html, "<span class=\"quiet\">switch-off expected {}</span>", When(Some(disable), now));
+                put!(html, "<span class=\"quiet\">switch-off {}</span>", Expected(disable, now));
             }
             if next.is_none() && disable.is_none() {
                 put!(html, "likely past");
@@ -466,6 +483,23 @@ impl fmt::Display for When {
             write!(f, "in {}", words::span(at - now))?
         } else {
             write!(f, "{} ago", words::span(now - at))?
+        }
+        f.write_str("</time>")
+    }
+}
+
+/// A moment that the model expects.
+struct Expected(f64, f64);
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(at, now) = *self;
+        let date = words::moment(at);
+        write!(f, "<time datetime=\"{date}\" title=\"{date}, as the model expects it\">")?;
+        if at > now {
+            write!(f, "in about {}", words::span(at - now))?
+        } else {
+            f.write_str("is due")?
         }
         f.write_str("</time>")
     }
@@ -625,7 +659,7 @@ fn components(html: &mut Html, view: &View) {
     put!(html, "</ul></section>");
 }
 
-const WIDTH: f64 = 720.0;
+const WIDTH: f64 = 1000.0;
 const HEIGHT: f64 = 180.0;
 const BAND: f64 = 10.0;
 /// Space for the numbers at the left.
@@ -734,7 +768,7 @@ fn fixes(html: &mut Html, row: &Row) {
     for fix in fixes {
         let summary = crate::quirk::Id::from_name(&fix.quirk).map_or("", |id| id.quirk().summary());
         put!(html, "<tr><th scope=\"row\"><a href=\"/quirks#{0}\"><code>{0}</code></a></th>", Text(&fix.quirk));
-        put!(html, "<td data-label=\"What is wrong\"><span>{}</span></td>", Text(summary));
+        put!(html, "<td data-label=\"What is wrong\"><span>{}</span></td>", Prose(summary));
         put!(
             html,
             "<td data-label=\"Direction\">{}</td><td data-label=\"Mode\">{}</td>",
@@ -798,6 +832,7 @@ mod tests {
         assert_eq!(Text(hostile).to_string(), "&lt;img src=x onerror=&quot;alert(&#39;1&#39;)&quot;&gt;&amp;amp;");
         assert_eq!(path_of("a/b?<\"é"), "/tenants/a%2Fb%3F%3C%22%C3%A9");
         assert_eq!(Text("plain é").to_string(), "plain é");
+        assert_eq!(Prose("`<a>` & b `c").to_string(), "<code>&lt;a&gt;</code> &amp; b `c");
     }
 
     #[test]

@@ -35,14 +35,19 @@ const pretty = (body) => {
   return JSON.stringify(value, null, 2).split("\n");
 };
 
-const bodyOf = (message) => message.body ?? message.body_raw ?? message.body_text;
+const bodyOf = ({ body, body_raw: raw, body_text: text, unreadable }) => {
+  if (!unreadable) return pretty(body ?? raw ?? text);
+  const size = unreadable.bytes === null ? "of unknown size" : `of ${unreadable.bytes} bytes`;
+  return [`(a body ${size}, ${unreadable.begins}, is not kept)`];
+};
 
-const linesOf = (message, method) => {
+const linesOf = (message) => {
   if (!message) return null;
-  const first = message.status === undefined ? `${message.method ?? method ?? ""} ${message.target ?? ""}`.trim() : `status ${message.status}`;
+  const first = message.status === undefined ? `${message.method} ${message.target}` : `status ${message.status}`;
   const headers = Object.entries(message.headers ?? {}).flatMap(([name, value]) => [value].flat().map((one) => `${name}: ${one}`));
-  const body = pretty(bodyOf(message));
-  return [first, ...headers, ...(body.length ? ["", ...body] : [])];
+  const body = bodyOf(message);
+  const cut = message.cut ? [`(${message.cut} values more are not kept)`] : [];
+  return [first, ...headers, ...(body.length ? ["", ...body] : []), ...cut];
 };
 
 // The longest common subsequence, of what is left between equal beginnings and ends; beyond a bound all of it differs.
@@ -133,18 +138,20 @@ const compared = (title, before, after, nothing) => {
 
 // The one place that knows how the journal spells things.
 const read = (entry) => ({
-  id: String(entry.id ?? entry.request_id ?? ""),
-  at: Number(entry.at ?? 0),
-  method: entry.request?.method ?? entry.method ?? "",
-  target: entry.request?.target ?? entry.target ?? "",
-  received: entry.request ?? entry.received,
+  key: String(entry.seq),
+  id: entry.id,
+  at: Date.parse(entry.at),
+  method: entry.request?.method ?? "",
+  target: entry.request?.target ?? "",
+  received: entry.request,
   forwarded: entry.forwarded,
-  app: entry.response ?? entry.app,
+  app: entry.app,
   told: entry.told,
-  fixes: (entry.fixes ?? []).map((fix) => (typeof fix === "string" ? { quirk: fix } : fix)),
-  observed: (entry.observed ?? []).map((fix) => (typeof fix === "string" ? { quirk: fix } : fix)),
-  refusal: entry.refusal,
-  times: entry.times,
+  fixes: entry.fixes ?? [],
+  observed: entry.observed ?? [],
+  refused: entry.refused,
+  times: entry.times_us ?? {},
+  isRevealed: entry.revealed === true,
 });
 
 const marks = (title, list) => {
@@ -158,24 +165,23 @@ const marks = (title, list) => {
 
 const inside = (one) => {
   const parts = [];
-  if (one.refusal) {
-    const reason = one.refusal.reason ?? one.refusal[0] ?? one.refusal;
-    const text = one.refusal.text ?? one.refusal.detail ?? one.refusal[1] ?? "";
-    parts.push(make("p", {}, make("strong", { textContent: `Refused by scimshim (${reason}): ` }), String(text)));
+  if (one.refused) {
+    const { reason, detail = "" } = one.refused;
+    parts.push(make("p", {}, make("strong", { textContent: `Refused by scimshim (${reason}). ` }), detail));
   }
+  if (one.isRevealed) parts.push(make("p", { className: "warn", textContent: "▲ Values are in clear: journal.reveal names this tenant." }));
   parts.push(...marks("Fixed", one.fixes), ...marks("Seen, not changed", one.observed));
   parts.push(...compared("Request: as received, and as forwarded to the app",
-    linesOf(one.received), linesOf(one.forwarded, one.method), "Not at hand."));
+    linesOf(one.received), linesOf(one.forwarded), "Not at hand."));
   parts.push(...compared("Answer: of the app, and as told to the identity provider",
     linesOf(one.app), linesOf(one.told), "There was none."));
-  const times = Object.entries(one.times ?? {}).filter(([, value]) => typeof value === "number");
-  const spent = times.map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join(", ");
-  parts.push(make("p", { className: "quiet", textContent: [one.id && `request id ${one.id}`, spent && `times: ${spent}`].filter(Boolean).join("; ") }));
+  const times = Object.entries(one.times).map(([name, micros]) => `${name} ${(micros / 1000).toFixed(1)} ms`);
+  parts.push(make("p", { className: "quiet", textContent: [`request id ${one.id}`, ...times].join(", ") }));
   return make("div", { className: "inside" }, ...parts);
 };
 
 const clock = (at) => {
-  const time = new Date(at * 1000);
+  const time = new Date(at);
   const text = Number.isNaN(time.getTime()) ? "" : time.toISOString();
   return make("time", { dateTime: text, title: text, textContent: text.slice(11, 19) });
 };
@@ -183,7 +189,7 @@ const clock = (at) => {
 const drawnEntry = (entry) => {
   const one = read(entry);
   const details = make("details", { className: "entry" });
-  details.dataset.id = one.id;
+  details.dataset.key = one.key;
   const [said, told] = [one.app?.status, one.told?.status];
   const status = said === told || said === undefined ? `${told ?? "no answer"}` : `${said} → ${told ?? "no answer"}`;
   const isBad = !(told >= 200 && told < 400);
@@ -204,24 +210,26 @@ const drawnEntry = (entry) => {
 // ---- paging
 
 let next = null;
-const fetched = async (cursor) => {
+let isRead = false;
+const fetched = async (before) => {
   const query = new URLSearchParams({ tenant, limit: PAGE });
-  if (cursor !== null) query.set("cursor", cursor);
+  if (before !== null) query.set("before", before);
   const answer = await fetch(`/api/journal?${query}`);
   const page = await answer.json();
   if (!answer.ok) throw new Error(page.error ?? `status ${answer.status}`);
   return { entries: page.entries ?? [], next: page.next ?? null };
 };
 
-const show = async (cursor) => {
+const show = async (before) => {
   try {
-    const page = await fetched(cursor);
-    const known = new Set([...entries.children].map((entry) => entry.dataset.id));
-    const fresh = page.entries.filter((entry) => !known.has(read(entry).id)).map(drawnEntry);
-    if (cursor === null) {
-      entries.prepend(...fresh);
-    } else entries.append(...fresh);
-    if (cursor !== null || next === null) next = page.next;
+    const page = await fetched(before);
+    const known = new Set([...entries.children].map((entry) => entry.dataset.key));
+    const fresh = page.entries.filter((entry) => !known.has(read(entry).key)).map(drawnEntry);
+    if (before === null) entries.prepend(...fresh);
+    else entries.append(...fresh);
+    // What is new at the top leaves alone how far down somebody has read.
+    if (before !== null || !isRead) next = page.next;
+    isRead = true;
     older.hidden = next === null || entries.childElementCount >= MOST;
     note.textContent = entries.childElementCount ? "" : "Nothing has been recorded of this connection yet.";
   } catch (error) {

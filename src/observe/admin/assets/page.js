@@ -60,8 +60,10 @@ const arrange = () => {
     const difference = compare(valueOf(one, order.column), valueOf(two, order.column));
     return (order.down ? -difference : difference) || byServer(one, two);
   });
-  // Only what is out of place moves: a row that is taken out loses the focus.
+  // A row that is taken out to be put elsewhere loses the focus.
+  const focused = document.activeElement;
   sorted.forEach((row, at) => { if (body.rows[at] !== row) body.insertBefore(row, body.rows[at] ?? null); });
+  if (document.activeElement !== focused) focused.focus({ preventScroll: true });
   let shown = 0;
   for (const row of sorted) {
     const matches = row.textContent.toLowerCase().includes(filter.text) && (!filter.state || row.dataset.state === filter.state);
