@@ -48,7 +48,8 @@ fn rules_and_dashboards_use_only_metrics_and_labels_that_exist() {
             };
             for label in &selector.labels {
                 let known = metric.labels.contains(&&**label) || TARGET.contains(&&**label);
-                if !known && !(label == "le" && metric.kind == "histogram") {
+                let bucket = label == "le" && metric.kind == "histogram";
+                if !known && !bucket {
                     problems.push(format!("{place}: {} has no label {label}", metric.name));
                 }
             }
@@ -173,7 +174,7 @@ fn promtool_finds_no_fault_in_the_rules() {
     let paths = |names: &[&str]| names.iter().map(|name| folder.join(name)).collect::<Vec<_>>();
     // Without lint a rule that stands twice is only a warning.
     let run = |words: &[&str], files: Vec<PathBuf>| {
-        succeed(Command::new(&promtool).args(words).args(files).output().expect("promtool starts"));
+        succeed(&Command::new(&promtool).args(words).args(files).output().expect("promtool starts"));
     };
     run(&["check", "rules", "--lint=all", "--lint-fatal"], paths(&["rules.yaml", "alerts.yaml"]));
     run(&["check", "config"], paths(&["scrape.yaml"]));
@@ -199,7 +200,7 @@ fn dashboards_lose_nothing_on_the_way_through_the_sdk() {
     }
     let mut command = Command::new(python);
     command.arg(path("tests/config/monitoring.py")).args(files("config/grafana", "json"));
-    succeed(command.output().expect("python starts"));
+    succeed(&command.output().expect("python starts"));
 }
 
 /// A query of a dashboard.
@@ -267,7 +268,7 @@ fn skip(test: &str, message: &str) {
     let _ = writeln!(io::stderr(), "SKIPPED {test}: {message}");
 }
 
-fn succeed(output: Output) {
+fn succeed(output: &Output) {
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}\n{}", said(&output.stdout), said(&output.stderr));
 }
