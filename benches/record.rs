@@ -56,6 +56,7 @@ impl Exchange {
             at: SystemTime::UNIX_EPOCH,
             tenant: "acme",
             label: "acme",
+            listed: true,
             idp: Idp::Entra,
             id: "4bf92f3577b34da6",
             method: self.method,

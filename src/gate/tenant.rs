@@ -36,6 +36,8 @@ pub struct Tenant {
     pub id: Arc<str>,
     /// The metric label: the name, or `_other`.
     pub label: Arc<str>,
+    /// It stands in the configuration, or is `default`.
+    pub listed: bool,
     /// Where the app is for it.
     pub place: Arc<Place>,
     pub(super) rules: Arc<Rules>,

@@ -206,6 +206,7 @@ impl Tenants {
     }
 
     fn dynamic(&self, id: &str, is_welcome: impl FnOnce(&Allowlist) -> bool) -> Option<Arc<Tenant>> {
+        let unlisted = |tenant| Arc::new(Tenant { listed: false, ..tenant });
         let mut members = self.crowd.lock();
         let old = members.known.get(id).cloned();
         if let Some(old) = &old {
@@ -218,11 +219,11 @@ impl Tenants {
         let rules = Arc::clone(&self.maker.defaults);
         if old.is_none() && !is_welcome(&rules.allow) {
             let (label, limits) = (&self.stranger.label, self.maker.limits.as_ref());
-            return self.maker.make(&name, label, rules, limits, Some(&self.stranger)).map(Arc::new);
+            return self.maker.make(&name, label, rules, limits, Some(&self.stranger)).map(unlisted);
         }
         let label = members.label(&name, &self.maker);
         let tenant = self.maker.make(&name, &label, rules, self.maker.limits.as_ref(), old.as_deref())?;
-        let tenant = Arc::new(tenant);
+        let tenant = unlisted(tenant);
         members.make_room();
         members.known.push(name, Arc::clone(&tenant));
         self.maker.metrics.dynamic_tenants.set(i64::try_from(members.known.len()).unwrap_or(i64::MAX));
@@ -328,7 +329,15 @@ impl Maker {
                 last: AtomicU64::new(0),
             })
         };
-        Tenant { id: Arc::clone(id), label: Arc::clone(label), place, rules, max_held: self.max_held, memory }
+        Tenant {
+            id: Arc::clone(id),
+            label: Arc::clone(label),
+            place,
+            rules,
+            listed: true,
+            max_held: self.max_held,
+            memory,
+        }
     }
 }
 

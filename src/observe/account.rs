@@ -22,6 +22,8 @@ pub struct Account<'a> {
     pub tenant: &'a str,
     /// Its metric label.
     pub label: &'a str,
+    /// It stands in the configuration, or is `default`.
+    pub listed: bool,
     /// The profile in force.
     pub idp: Idp,
     /// `x-request-id`.

@@ -25,6 +25,7 @@ use crate::{
     observe::{
         Metrics, Recorder,
         account::{Account, Times},
+        audit,
         metrics::{Counted, NO_TENANT, code_class},
         trace,
     },
@@ -396,12 +397,15 @@ impl Exchange {
 
     /// Hands everything to those who record.
     fn record(&self, took: Duration) {
-        let (Some(tenant), Some(received)) = (&self.tenant, &self.wire.received) else { return };
+        let (Some(tenant), Some(received)) = (&self.tenant, &self.wire.received) else {
+            return self.record_refusal();
+        };
         let unread: Vec<Direction> = self.unread.iter().map(|(direction, _)| *direction).collect();
         let account = Account {
             at: self.at,
             tenant: &tenant.id,
             label: &tenant.label,
+            listed: tenant.listed,
             idp: self.admission.as_ref().map_or_else(|| tenant.idp(), |admission| admission.idp),
             id: self.id.to_str().unwrap_or_default(),
             method: self.method,
@@ -424,6 +428,20 @@ impl Exchange {
             },
         };
         self.recorder.record(&account);
+    }
+
+    /// A refusal without a tenant, or of what is not SCIM.
+    fn record_refusal(&self) {
+        let Some((reason, ..)) = &self.refusal else { return };
+        self.recorder.record_refusal(&audit::Refused {
+            at: self.at,
+            id: self.id.to_str().unwrap_or_default(),
+            method: self.method,
+            resource: self.resource,
+            caller: self.caller,
+            told: self.status.filter(|_| self.left().is_none()).map(|status| status.as_u16()),
+            reason,
+        });
     }
 
     /// Entra sends no User-Agent and writes `Add`; others do one or the other.

@@ -53,7 +53,7 @@ use self::{
 };
 pub use self::{
     reload::{Hangups, Origin},
-    serve::{Shim, bind, serve_blocking},
+    serve::{Shim, bind, bind_at, serve_blocking},
 };
 use crate::{
     config::settings::Listen,

@@ -4,6 +4,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use anyhow::Context;
 use tokio::{task, time::sleep};
 
 use super::{Proxy, running::Running};
@@ -112,10 +113,12 @@ impl Proxy {
         }
         // What can fail comes first, and the store changes nothing where it fails.
         let app = Running::app(&settings, &self.metrics, Some(&before))?;
+        let recording = self.recorder.prepare(&settings).context("audit.target")?;
         match &settings.store {
             Store::Local => self.store.use_local(),
             Store::Redis { url, key_prefix } => self.store.use_redis(url.expose(), key_prefix)?,
         }
+        self.recorder.reconfigure(&settings, recording);
         self.feeds.reconfigure(settings.feeds.specs.clone());
         Running::zeros(&settings, &self.metrics);
         let running = Arc::new(Running::new(settings, app, &self.feeds, &self.store, &self.metrics, Some(&before)));

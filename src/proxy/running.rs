@@ -85,7 +85,8 @@ impl Running {
         keep("listen.tls", &now.listen.tls, tls, &mut kept);
         keep("listen.limits.connections", &now.listen.limits.connections, &mut limits.connections, &mut kept);
         keep("listen.limits.header", &now.listen.limits.header, &mut limits.header, &mut kept);
-        keep("admin", &now.admin, &mut settings.admin, &mut kept);
+        keep("admin.address", &now.admin.address, &mut settings.admin.address, &mut kept);
+        keep("admin.readiness", &now.admin.readiness, &mut settings.admin.readiness, &mut kept);
         keep("feeds.cache_dir", &now.feeds.cache_dir, &mut settings.feeds.cache_dir, &mut kept);
         keep("log", &now.log, &mut settings.log, &mut kept);
         keep("telemetry", &now.otlp, &mut settings.otlp, &mut kept);

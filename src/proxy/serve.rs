@@ -29,7 +29,14 @@ use crate::{
     },
     feed::Feeds,
     gate::rate::Store,
-    observe::{Metrics, admin, files, house::House, ledger::View, log},
+    observe::{
+        Metrics, Recorder,
+        admin::{self, Records},
+        files,
+        house::House,
+        ledger::Clock,
+        log,
+    },
     tls::Live,
 };
 
@@ -48,7 +55,15 @@ pub struct Shim {
 ///
 /// # Errors
 /// A port cannot be bound, or a file for TLS cannot be used.
-pub async fn bind(mut settings: Settings) -> anyhow::Result<Shim> {
+pub async fn bind(settings: Settings) -> anyhow::Result<Shim> {
+    bind_at(settings, Clock::new()).await
+}
+
+/// The same with a clock for the quarantine model, which thinks in hours and days: a test has seconds.
+///
+/// # Errors
+/// As [`bind`].
+pub async fn bind_at(mut settings: Settings, clock: Clock) -> anyhow::Result<Shim> {
     let data = listen(settings.listen.address).await?;
     let admin = listen(settings.admin.address).await?;
     settings.listen.address = data.local_addr()?;
@@ -68,11 +83,11 @@ pub async fn bind(mut settings: Settings) -> anyhow::Result<Shim> {
         settings::Store::Redis { url, key_prefix } => Store::redis(url.expose(), key_prefix, Arc::clone(&metrics))?,
     });
     let app = Running::app(&settings, &metrics, None)?;
+    let recorder = Arc::new(Recorder::open(&settings, clock, &metrics)?);
     let running = Running::new(settings, app, &feeds, &store, &metrics, None);
     running.gate.takes_over(None);
     let running = ArcSwap::from_pointee(running);
     metrics.reloaded();
-    let recorder = Arc::new(crate::observe::Recorder::new(Arc::clone(&metrics)));
     let (ids, life) = (Ids::default(), Arc::<Life>::default());
     let proxy = Arc::new(Proxy { running, feeds, store, metrics, recorder, ids, life });
     Ok(Shim { proxy, data, tls, admin, origin: None, hangups: Hangups::default() })
@@ -117,6 +132,7 @@ impl Shim {
         announce(&running.settings);
         proxy.feeds.run();
         let _reloads = AbortOnDropHandle::new(task::spawn(reload::follow(Arc::clone(&proxy), origin, hangups)));
+        let _records = AbortOnDropHandle::new(task::spawn(Arc::clone(&proxy.recorder).keep()));
         let (drain, draining) = watch::channel(false);
         let operators = admin::Admin {
             metrics: Arc::clone(&proxy.metrics),
@@ -124,7 +140,7 @@ impl Shim {
             feeds: Arc::clone(&proxy.feeds),
             since: Instant::now(),
             house: Arc::clone(&proxy) as Arc<dyn House>,
-            records: Arc::new(NoRecords),
+            records: Arc::clone(&proxy.recorder) as Arc<dyn Records>,
             app_required: running.settings.admin.readiness == Readiness::App,
         };
         drop(running);
@@ -136,35 +152,11 @@ impl Shim {
         };
         accept::serve(data, Arc::clone(&proxy), tls, shutdown).await;
         operators.abort();
+        let recorder = Arc::clone(&proxy.recorder);
+        // A panic in it is told by its thread.
+        let _ = task::spawn_blocking(move || recorder.close()).await;
         tracing::info!("stopped");
         Ok(())
-    }
-}
-
-/// What a shim has recorded that has just begun.
-struct NoRecords;
-
-impl admin::Records for NoRecords {
-    fn views(&self) -> Vec<View> {
-        Vec::new()
-    }
-
-    fn view(&self, _: &str) -> Option<View> {
-        None
-    }
-
-    fn changes(&self) -> u64 {
-        0
-    }
-
-    fn export(&self) {}
-
-    fn journal(&self, _: &str) -> Result<String, String> {
-        Ok(r#"{"entries":[],"next":null}"#.to_owned())
-    }
-
-    fn journal_export(&self, _: &str) -> Result<admin::Lines, String> {
-        Ok(Box::new(std::iter::empty()))
     }
 }
 

@@ -54,6 +54,7 @@ fn account<'a>(method: &'static str, received: &'a Sent, told: Option<&'a Got>) 
         at: SystemTime::now(),
         tenant: "acme",
         label: "acme",
+        listed: true,
         idp: Idp::Entra,
         id: "r-1",
         method,

@@ -15,6 +15,7 @@ mod hostile;
 mod laws;
 mod limits;
 mod monitoring;
+mod outage;
 mod outside;
 mod pages;
 mod prometheus;

@@ -261,6 +261,7 @@ mod tests {
             at: SystemTime::UNIX_EPOCH,
             tenant: "acme",
             label: "acme",
+            listed: true,
             idp: Idp::Okta,
             id: "r\"1\n",
             method: "PATCH",

@@ -61,6 +61,7 @@ impl Sample {
             at: UNIX_EPOCH + Duration::from_millis(1_445_444_940_007),
             tenant: &self.tenant,
             label: &self.tenant,
+            listed: true,
             idp: self.idp,
             id: &self.id,
             method: self.method,

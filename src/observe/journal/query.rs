@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+use serde_json::value::RawValue;
+
 use super::entry::Entry;
 use crate::{
     near::nearest,
@@ -48,6 +51,16 @@ pub struct Page {
     pub entries: Vec<Arc<Entry>>,
     /// What to put in `before` for the next page; `None` on the last.
     pub next: Option<u64>,
+}
+
+impl Serialize for Page {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let entries: Vec<&RawValue> = self.entries.iter().map(|entry| &*entry.json).collect();
+        let mut page = serializer.serialize_struct("Page", 2)?;
+        page.serialize_field("entries", &entries)?;
+        page.serialize_field("next", &self.next)?;
+        page.end()
+    }
 }
 
 /// Of a page.

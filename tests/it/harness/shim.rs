@@ -2,7 +2,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use scimshim::{
     config::{self, Overrides, Settings, World, settings::Tenant},
-    observe::Metrics,
+    observe::{Metrics, ledger::Clock},
     proxy::{self, Origin},
     quirk::PlanSettings,
 };
@@ -59,6 +59,11 @@ pub(crate) struct Shim {
 impl Shim {
     pub(crate) async fn start(settings: Settings) -> Self {
         Self::run(proxy::bind(settings).await.unwrap())
+    }
+
+    /// With a clock of its own for the quarantine model.
+    pub(crate) async fn start_at(settings: Settings, clock: Clock) -> Self {
+        Self::run(proxy::bind_at(settings, clock).await.unwrap())
     }
 
     fn run(shim: proxy::Shim) -> Self {
