@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     DELETE, DEPROVISION, Event, MOST_EVENTS, MOST_TENANTS, OBJECT, REFERENCE, book, flag, hashed, kind_named, kind_of,
-    millis, profile, rounded, timeline::short_or_none,
+    millis, profile, rounded,
+    timeline::{short, short_or_none},
 };
 use crate::{
     config::types::Timestamp,
@@ -52,10 +53,12 @@ pub struct Line {
     /// RFC 3339.
     pub at: String,
     /// Unix seconds.
+    #[serde(serialize_with = "short")]
     pub at_s: f64,
     /// The new state.
     pub state: State,
     /// The risk.
+    #[serde(serialize_with = "short")]
     pub risk: f64,
     /// Seconds until quarantine.
     #[serde(serialize_with = "short_or_none")]
