@@ -176,7 +176,10 @@ step("the journal grows, and an open entry stays open");
 await ask("an exchange is recorded");
 await until(page, () => document.querySelectorAll(".entry").length === 31);
 assert.match(await page.locator(".entry").first().textContent(), /401/);
-assert.equal(await page.locator(".entry[open]").count(), 1);
+await page.locator(".entry").first().locator("summary").click();
+await page.locator(".entry").first().locator(".inside").waitFor();
+assert.match(await page.locator(".entry").first().textContent(), /Refused by scimshim \(token\).*It was not forwarded.*a body of 90 bytes, html, is not kept/s);
+assert.equal(await page.locator(".entry[open]").count(), 2);
 
 step("a quirk leads to its summary");
 await page.locator("[data-live=fixes] a").first().click();

@@ -641,6 +641,5 @@ async fn two_hundred_connections_are_shown_at_once() {
         assert!(answer.status == 200 && answer.body.len() > bytes, "{path}");
         // Far over what it takes, and far below what a look-up per tenant and series would.
         assert!(took < Duration::from_secs(2), "{path}: {took:?}");
-        println!("{path}: {} bytes in {took:?}", answer.body.len());
     }
 }

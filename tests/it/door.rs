@@ -846,9 +846,18 @@ mod life {
     async fn the_admin_port_says_what_it_is_for() {
         let app = App::json("{}").await;
         let shim = Shim::before(app.addr).await;
-        let said = ask(shim.admin, "GET", "/", &[], "").await;
+        let said = ask(shim.admin, "GET", "/nothing", &[("host", "localhost")], "").await;
         assert_eq!(said.status, 404);
         assert!(said.text().contains("/metrics"));
+        assert_eq!(ask(shim.admin, "GET", "/", &[], "").await.status, 403, "its host is no loopback name");
+        let page = ask(shim.admin, "GET", "/", &[("host", "localhost")], "").await;
+        assert!(page.text().contains("None of 1 connection needs attention"), "{}", page.text());
+        let status = ask(shim.admin, "GET", "/api/status", &[("host", "localhost")], "").await;
+        assert!(
+            status.text().contains(r#""tenant":"default","label":"default","listed":false,"idp":"auto""#),
+            "{}",
+            status.text()
+        );
         let said = ask(shim.admin, "POST", "/metrics", &[], "").await;
         assert_eq!((said.status, said.header("allow")), (405, "GET, HEAD"));
         let said = ask(shim.admin, "GET", "/readyz?verbose", &[], "").await;

@@ -272,27 +272,27 @@ impl Desk {
     }
 
     pub(super) fn api_status(&self, query: &str) -> Answer {
-        match self.asked_status(query) {
-            Ok(status) => json(&status),
-            Err(answer) => answer,
-        }
-    }
-
-    fn asked_status(&self, query: &str) -> Result<Status, Answer> {
-        let [tenant, state] = query::parse(query, ["tenant", "state"]).map_err(bad)?;
-        let state = state.map(|name| named(&name)).transpose().map_err(bad)?;
-        let mut status = match tenant {
-            Some(tenant) => self.status_of(&tenant).ok_or_else(|| unknown(&tenant))?,
+        let asked = query::parse(query, ["tenant", "state"])
+            .and_then(|[tenant, state]| Ok((tenant, state.map(|name| named(&name)).transpose()?)));
+        let (tenant, state) = match asked {
+            Ok(asked) => asked,
+            Err(error) => return bad(&error),
+        };
+        let mut status = match &tenant {
             None => self.status(),
+            Some(tenant) => match self.status_of(tenant) {
+                Some(status) => status,
+                None => return unknown(tenant),
+            },
         };
         status.tenants.retain(|row| state.is_none_or(|state| row.view.state == state));
-        Ok(status)
+        json(&status)
     }
 
     pub(super) fn api_quirks(&self, query: &str) -> Answer {
         match query::parse(query, []) {
             Ok([]) => json(&json!({ "quirks": self.quirks() })),
-            Err(error) => bad(error),
+            Err(error) => bad(&error),
         }
     }
 
@@ -329,7 +329,7 @@ impl Desk {
     pub(super) fn api_journal(&self, query: &str) -> Answer {
         match self.admin.records.journal(query) {
             Ok(page) => typed(StatusCode::OK, JSON, page),
-            Err(error) => bad(error),
+            Err(error) => bad(&error),
         }
     }
 
@@ -338,7 +338,7 @@ impl Desk {
         let lines = task::spawn_blocking(move || desk.admin.records.journal_export(&query)).await;
         let lines = match lines {
             Ok(Ok(lines)) => lines,
-            Ok(Err(error)) => return bad(error),
+            Ok(Err(error)) => return bad(&error),
             Err(_) => return typed(StatusCode::INTERNAL_SERVER_ERROR, JSON, r#"{"error":"a fault of scimshim"}"#),
         };
         let mut answer = typed(StatusCode::OK, "application/x-ndjson", "");
@@ -484,8 +484,8 @@ fn json(what: &impl Serialize) -> Answer {
     }
 }
 
-pub(super) fn bad(error: String) -> Answer {
-    failed(StatusCode::BAD_REQUEST, &error)
+pub(super) fn bad(error: &str) -> Answer {
+    failed(StatusCode::BAD_REQUEST, error)
 }
 
 fn unknown(tenant: &str) -> Answer {

@@ -78,9 +78,9 @@ impl Desk {
             Ok([None]) => false,
             Ok([Some(data)]) if data == "none" => true,
             Ok([Some(data)]) => {
-                return api::bad(format!("there is no data {data:?}; write `data=none`, or leave it out"));
+                return api::bad(&format!("there is no data {data:?}; write `data=none`, or leave it out"));
             }
-            Err(error) => return api::bad(error),
+            Err(error) => return api::bad(&error),
         };
         let mut answer = typed(StatusCode::OK, "text/event-stream", "");
         if head_only {

@@ -226,7 +226,7 @@ pub(super) fn login(status: StatusCode, refused: Option<Refused>) -> Answer {
     let mut html = opened("Log in", None, false);
     put!(html, "<section class=\"login\"><h1>Log in</h1>");
     if let Some(refused) = refused {
-        put!(html, "<p role=\"alert\">{}.</p>", Text(&refused.to_string()));
+        put!(html, "<p role=\"alert\">{}.</p>", Prose(&refused.to_string()));
     }
     put!(
         html,
@@ -462,7 +462,7 @@ impl fmt::Display for Bar {
         };
         write!(
             f,
-            "<span class=\"bar\"><svg class=\"{class}\" viewBox=\"0 0 60 8\" width=\"60\" height=\"8\" \
+            "<span class=\"bar\"><svg class=\"{class}\" viewBox=\"0 0 60 8\" width=\"48\" height=\"8\" \
              aria-hidden=\"true\"><rect class=\"back\" width=\"60\" height=\"8\" rx=\"2\"/><rect class=\"front\" \
              width=\"{:.1}\" height=\"8\" rx=\"2\"/></svg> {value:.2}</span>",
             value * 60.0
@@ -480,9 +480,9 @@ impl fmt::Display for When {
         let date = words::moment(at);
         write!(f, "<time datetime=\"{date}\" title=\"{date}\">")?;
         if at > *now {
-            write!(f, "in {}", words::span(at - now))?
+            write!(f, "in {}", words::span(at - now))?;
         } else {
-            write!(f, "{} ago", words::span(now - at))?
+            write!(f, "{} ago", words::span(now - at))?;
         }
         f.write_str("</time>")
     }
@@ -497,9 +497,9 @@ impl fmt::Display for Expected {
         let date = words::moment(at);
         write!(f, "<time datetime=\"{date}\" title=\"{date}, as the model expects it\">")?;
         if at > now {
-            write!(f, "in about {}", words::span(at - now))?
+            write!(f, "in about {}", words::span(at - now))?;
         } else {
-            f.write_str("is due")?
+            f.write_str("is due")?;
         }
         f.write_str("</time>")
     }

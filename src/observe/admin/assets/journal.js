@@ -120,12 +120,12 @@ const drawn = (lines) => {
   return box;
 };
 
-const compared = (title, before, after, nothing) => {
+const compared = (title, before, after, without) => {
   const parts = [make("h3", { textContent: title })];
-  if (!before && !after) parts.push(make("p", { className: "quiet", textContent: nothing }));
-  else if (!before || !after) {
-    parts.push(make("p", { className: "quiet", textContent: before ? "Only the first of the two is at hand." : "Only the second of the two is at hand." }));
-    parts.push(drawn((before ?? after).map((line) => ["same", line])));
+  if (!before) parts.push(make("p", { className: "quiet", textContent: without.before }));
+  if (!after) parts.push(make("p", { className: "quiet", textContent: without.after }));
+  if (!before || !after) {
+    if (before ?? after) parts.push(drawn((before ?? after).map((line) => ["same", line])));
   } else {
     const lines = diff(before, after);
     if (lines.every(([kind]) => kind === "same")) parts.push(make("p", { className: "quiet", textContent: "Not changed." }));
@@ -172,9 +172,11 @@ const inside = (one) => {
   if (one.isRevealed) parts.push(make("p", { className: "warn", textContent: "▲ Values are in clear: journal.reveal names this tenant." }));
   parts.push(...marks("Fixed", one.fixes), ...marks("Seen, not changed", one.observed));
   parts.push(...compared("Request: as received, and as forwarded to the app",
-    linesOf(one.received), linesOf(one.forwarded), "Not at hand."));
+    linesOf(one.received), linesOf(one.forwarded),
+    { before: "What was received is not at hand.", after: "It was not forwarded." }));
   parts.push(...compared("Answer: of the app, and as told to the identity provider",
-    linesOf(one.app), linesOf(one.told), "There was none."));
+    linesOf(one.app), linesOf(one.told),
+    { before: "The app gave no answer.", after: "The identity provider got none: it left before, or was cut off." }));
   const times = Object.entries(one.times).map(([name, micros]) => `${name} ${(micros / 1000).toFixed(1)} ms`);
   parts.push(make("p", { className: "quiet", textContent: [`request id ${one.id}`, ...times].join(", ") }));
   return make("div", { className: "inside" }, ...parts);
