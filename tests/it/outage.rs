@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    harness::{App, Folder, Seen, Shim, ask, configured},
+    harness::{App, Folder, Seen, Shim, ask, configured, eventually},
     monitoring::program,
     prometheus::Prometheus,
 };
@@ -55,6 +55,9 @@ async fn an_outage_fires_the_right_alerts_in_the_right_order() {
     let folder = Folder::new();
     let prometheus = Prometheus::start(&program, &folder, shim.admin, SPEED).await;
 
+    // Until the first scrape nobody knows that there is a shim, which is an alert of its own.
+    eventually("it is scraped", || async { prometheus.has("up == 1").await && alerts(&prometheus).await.is_empty() })
+        .await;
     let began = Instant::now();
     let at = move |model: u32| began + Duration::from_secs(model.into()) / SPEED;
     let idp = AbortOnDropHandle::new(tokio::spawn(async move {

@@ -240,14 +240,19 @@ scrape_configs: [{{ job_name: scimshim, static_configs: [{{ targets: ['{target}'
         prometheus
     }
 
-    /// Whether a panel has something to show, with all that its variables can name. NaN is nothing.
+    /// Whether a panel has something to show, with all that its variables can name.
     async fn finds(&self, panel: &Panel) -> bool {
         let mut query = panel.expr.replace("$__rate_interval", "5s");
         for variable in ["$feed", "$instance", "$job", "$tenant"] {
             query = query.replace(variable, ".*");
         }
         assert!(!query.contains('$'), "{}: a variable that is not known: {query}", panel.title);
-        let target = format!("/api/v1/query?query={}", utf8_percent_encode(&query, NON_ALPHANUMERIC));
+        self.has(&query).await
+    }
+
+    /// Whether a query has an answer. NaN is none.
+    pub(crate) async fn has(&self, query: &str) -> bool {
+        let target = format!("/api/v1/query?query={}", utf8_percent_encode(query, NON_ALPHANUMERIC));
         let answer = ask(self.addr, "GET", &target, &[], "").await;
         assert_eq!(answer.status, 200, "{query}\n{}", answer.text());
         let answer: Value = serde_json::from_str(&answer.text()).unwrap();
