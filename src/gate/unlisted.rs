@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// As many as a person reads through; an IdP calls from a handful.
 const KEPT: usize = 32;
@@ -23,8 +23,13 @@ pub struct Sighting {
     pub requests: u64,
     /// Whether one of them came with a valid token: then it is most likely the IdP, and missing on the list.
     pub valid_token: bool,
-    /// When it was seen last.
+    /// When it was seen last; Unix seconds where it is shown.
+    #[serde(serialize_with = "unix")]
     pub last: SystemTime,
+}
+
+fn unix<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs())
 }
 
 /// Lines of the log in a minute about addresses without a token.

@@ -6,8 +6,8 @@ use http::Uri;
 
 use super::Proxy;
 use crate::{
-    config::settings::AllowMode,
-    gate::Tenant,
+    config::settings::{AllowMode, NotInForce},
+    gate::{Tenant, tenants::DEFAULT},
     observe::house::{Access, Facts, House},
     quirk::TenantMode,
 };
@@ -21,13 +21,15 @@ impl House for Proxy {
     }
 
     fn tenants(&self) -> Vec<Facts> {
-        let gate = &self.running.load().gate;
-        let listed: Vec<_> = gate.tenants().map(|tenant| self.facts(tenant)).collect();
-        let remembered = gate.remembered(SHOWN);
-        let remembered = remembered.iter().filter(|tenant| listed.iter().all(|facts| *facts.tenant != *tenant.id));
-        let mut all: Vec<_> = remembered.map(|tenant| self.facts(tenant)).collect();
-        all.extend(listed);
+        let running = self.running.load();
+        let tenants = &running.settings.tenants;
+        // Where others are named and it is not, no connection is its.
+        let shown = |id: &str| id != DEFAULT || tenants.resolve.is_empty() || tenants.list.contains_key(DEFAULT);
+        let mut all: Vec<_> = running.gate.tenants().map(|tenant| self.facts(tenant)).collect();
+        all.extend(running.gate.remembered(SHOWN).iter().map(|tenant| self.facts(tenant)));
+        all.retain(|facts| shown(&facts.tenant));
         all.sort_by(|one, two| one.tenant.cmp(&two.tenant));
+        all.dedup_by(|one, two| one.tenant == two.tenant);
         all
     }
 
@@ -43,9 +45,8 @@ impl House for Proxy {
     }
 
     fn notes(&self) -> Vec<String> {
-        let missing =
-            |missing: &crate::config::settings::NotInForce| format!("{}: not in force: {}", missing.key, missing.what);
-        self.running.load().settings.not_in_force.iter().map(missing).collect()
+        let note = |missing: &NotInForce| format!("{}: {}", missing.key, missing.what);
+        self.running.load().settings.not_in_force.iter().map(note).collect()
     }
 }
 

@@ -9,7 +9,10 @@ use tokio::{task, time::sleep};
 
 use super::{Proxy, running::Running};
 use crate::{
-    config::{self, Loaded, Overrides, Problem, Settings, Severity, World, settings::Store},
+    config::{
+        self, Loaded, Overrides, Problem, Settings, Severity, World,
+        settings::{NotInForce, Store},
+    },
     observe::files,
     watch::{self, Seen},
 };
@@ -110,6 +113,8 @@ impl Proxy {
         }
         for key in before.keep(&mut settings) {
             tracing::warn!(key, "this changes only with a restart; the old value stays in force");
+            let what = "changed, and in force only after a restart".to_owned();
+            settings.not_in_force.push(NotInForce { key: key.to_owned(), what });
         }
         // What can fail comes first, and the store changes nothing where it fails.
         let app = Running::app(&settings, &self.metrics, Some(&before))?;

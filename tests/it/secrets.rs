@@ -7,7 +7,21 @@ use http::{Request, Response};
 use crate::harness::{Answer, App, Client, Folder, Process, Seen, ask, closed_port, eventually, http2};
 
 /// What operators can ask for; nothing of it may hold a planted word.
-const SHOWN: &[&str] = &["/livez", "/metrics", "/readyz", "/readyz?verbose"];
+const SHOWN: &[&str] = &[
+    "/",
+    "/api/journal",
+    "/api/journal/export",
+    "/api/journal?failed=false",
+    "/api/quirks",
+    "/api/status",
+    "/api/status?tenant=acme",
+    "/livez",
+    "/metrics",
+    "/quirks",
+    "/readyz",
+    "/readyz?verbose",
+    "/tenants/acme",
+];
 
 /// Every planted word has this in it, and nothing else has.
 const MARK: &str = "pLanTed";
@@ -186,6 +200,7 @@ listen: {{ limits: {{ body: 64KiB, header: 16KiB }} }}
 admin: {{ token: {{ env: ADMIN_TOKEN }} }}
 log: {{ format: json, level: '{level}' }}
 audit: {{ target: audit.jsonl }}
+feeds: {{ cache_dir: . }}
 journal: {{ failures_only: false }}
 rate_limit_store: {{ kind: redis, url: 'redis://user:redis-pLanTed@{redis}' }}
 tenants:
@@ -213,9 +228,12 @@ tenants:
     for path in SHOWN {
         for headers in [&operator[..], &[]] {
             let answer = ask(process.admin, "GET", path, headers, "").await;
+            assert!(headers.is_empty() || answer.status == 200, "{path}: {}", answer.text());
             clean(path, &format!("{:#?}\n{}", answer.headers, answer.text()));
         }
     }
+    let journal = ask(process.admin, "GET", "/api/journal?tenant=acme&method=POST", &operator, "").await.text();
+    assert!(journal.contains("\"userName\":\"string("), "nothing was searched: {journal}");
     // Else the search is in nothing: the app got the words, and the log speaks of the requests.
     assert!(app.seen().iter().any(|seen| seen.header("authorization") == APP_AUTHORIZATION));
     assert!(app.seen().iter().any(|seen| seen.body.windows(MARK.len()).any(|window| window == MARK.as_bytes())));
@@ -225,6 +243,8 @@ tenants:
     assert!(log.contains("\"message\":\"request\"") && log.contains("\"level\":\"DEBUG\""), "{log}");
     clean("the log", &log);
     clean("standard output", &out);
+    assert!(std::fs::metadata(folder.path("audit.jsonl")).unwrap().len() > 1000, "nothing was written");
+    assert!(std::fs::metadata(folder.path("ledger.snapshot")).is_ok(), "nothing was written");
     for file in std::fs::read_dir(&folder).unwrap() {
         let path = file.unwrap().path();
         if path != config {

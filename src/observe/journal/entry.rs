@@ -20,7 +20,7 @@ use crate::{
         facts::{Target, head, is_coded},
         ledger::Observation,
     },
-    quirk::{Findings, Fix, Id},
+    quirk::{Findings, Fix, Id, Idp},
 };
 
 /// Bytes of one entry.
@@ -215,6 +215,8 @@ impl Writer<'_> {
     fn header(&self, name: &HeaderName, value: &str) -> String {
         match *name {
             header::LOCATION => address::url(self.redactor, value),
+            // Which identity provider speaks; what strangers call themselves is their affair.
+            header::USER_AGENT if Idp::from_user_agent(value).is_none() && !self.redactor.reveal => typed(value),
             header::ETAG | header::IF_MATCH if !self.redactor.reveal => tag(value),
             // Of these an address is no part, and what is one came to be where it should not.
             _ if value.contains('@') && *name != header::USER_AGENT && !self.redactor.reveal => typed(value),

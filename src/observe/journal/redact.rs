@@ -481,7 +481,8 @@ fn is_known(key: &str) -> bool {
     }
     let (attr, sub) = split(key);
     let known = |name: &str| name.is_empty() || names.find(name).0 != 0;
-    registry().known_urn(key).is_some() && !key.contains('[') && known(attr) && known(sub)
+    let of_schema = !key.contains(':') || registry().known_urn(key).is_some();
+    of_schema && !key.contains('[') && !attr.is_empty() && known(attr) && known(sub)
 }
 
 /// Looks like the name of an attribute (RFC 7643 2.1) and like nothing else: no number of a person or a device.
@@ -493,16 +494,12 @@ pub(super) fn is_name(name: &str) -> bool {
             && name.bytes().filter(u8::is_ascii_digit).count() < 4
 }
 
-/// An attribute, with schema and sub-attribute or without.
+/// An attribute that the standard knows, with schema and sub-attribute or without, or one behind the URI of a schema.
+/// Any other name may be a person's: a stranger chooses it.
 pub(super) fn is_plain_path(path: &str) -> bool {
-    if is_known(path) {
-        return true;
-    }
     let dotted = |name: &str| name.split('.').count() <= 2 && name.split('.').all(is_name);
-    match path.rsplit_once(':') {
-        Some((schema, name)) => is_uri(schema) && (dotted(name) || is_versioned(name)),
-        None => dotted(path),
-    }
+    is_known(path)
+        || path.rsplit_once(':').is_some_and(|(schema, name)| is_uri(schema) && (dotted(name) || is_versioned(name)))
 }
 
 /// The end of a URN that hangs on it by a dot: `2.0.User`, `User.department`, `2.0User`.
