@@ -1,6 +1,6 @@
 //! What it costs to note one exchange: finding the tenant, judging the answer, the sets, the score, the counters.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::print_stdout)]
 
 use std::{hint::black_box, sync::Arc};
 
@@ -33,9 +33,26 @@ fn write(object: u64, status: u16) -> Observation {
     }
 }
 
+/// Series as a busy shim has them: zeros, a dozen kinds of requests and twenty quirks for each tenant.
+fn metrics(names: &[String]) -> Arc<Metrics> {
+    let metrics = Metrics::new().expect("a registry");
+    metrics.zeros(names.iter().map(|name| &**name), &["rate", "token", "hold", "upstream", "deadline", "malformed"]);
+    for name in names {
+        for method in ["GET", "PATCH", "POST"] {
+            for code in ["200", "201", "400", "404"] {
+                metrics.requests.with_label_values(&[&**name, "entra", method, "Users", code]).inc();
+            }
+        }
+        for quirk in scimshim::quirk::ALL.iter().take(20) {
+            metrics.fixes.with_label_values(&[&**name, quirk.id, "request", "fix"]).inc();
+        }
+    }
+    Arc::new(metrics)
+}
+
 /// Each of the tenants has a few hundred objects.
-fn ledger(names: &[String]) -> Ledger {
-    let ledger = Ledger::new(500, 10_000, Arc::new(Metrics::new().expect("a registry")));
+fn ledger(names: &[String], metrics: &Arc<Metrics>) -> Ledger {
+    let ledger = Ledger::new(500, 10_000, Arc::clone(metrics));
     let listed: Vec<_> = names.iter().map(|name| (&**name, &**name, Idp::Entra)).collect();
     ledger.reconfigure(500, 10_000, &listed);
     for name in names {
@@ -52,7 +69,8 @@ fn who(name: &str) -> Who<'_> {
 
 fn benches(c: &mut Criterion) {
     let names: Vec<String> = (0..TENANTS).map(|n| format!("customer-{n}")).collect();
-    let ledger = ledger(&names);
+    let metrics = metrics(&names);
+    let ledger = ledger(&names, &metrics);
     for (name, status) in [("success", 200), ("failure", 400)] {
         let mut n = 0_u64;
         c.bench_function(&format!("ledger/record a {name}"), |b| {
@@ -71,6 +89,13 @@ fn benches(c: &mut Criterion) {
         });
     });
     c.bench_function("ledger/export of 200 tenants", |b| b.iter(|| ledger.export(black_box(Moment(now)))));
+    c.bench_function("ledger/scrape of 200 tenants", |b| {
+        b.iter(|| {
+            ledger.export(black_box(Moment(now)));
+            metrics.text().expect("a page")
+        });
+    });
+    println!("a page of 200 tenants: {} kB", metrics.text().expect("a page").len() / 1000);
     let key = Key::from_bytes([7; 32]);
     c.bench_function("ledger/snapshot of 200 tenants", |b| {
         b.iter_batched(|| (), |()| ledger.snapshot(&key, Moment(now)), BatchSize::PerIteration);

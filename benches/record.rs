@@ -1,4 +1,4 @@
-//! What it costs to record an exchange at its end, without the ledger: what is made of it, and the journal.
+//! What it costs to record an exchange at its end: what is made of it, the journal, and everything with the ledger.
 //!
 //! Most exchanges succeed and the journal keeps failures only, so that is what every request pays. One that fails is
 //! redacted on the spot; beside it, in the same run, stands what its two bodies cost to be read as JSON, the work that
@@ -6,19 +6,20 @@
 
 #![allow(missing_docs)]
 
-use std::{collections::BTreeSet, hint::black_box, sync::Arc, time::SystemTime};
+use std::{collections::BTreeSet, hint::black_box, path::Path, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, header};
 use scimshim::{
-    config::settings,
+    config::{self, World, settings},
     observe::{
-        Metrics,
+        Metrics, Recorder,
         account::{Account, Body, Got, Kept, Sent, Times},
         facts,
         journal::{Journal, Query},
         key::Key,
+        ledger::Clock,
     },
     quirk::Idp,
 };
@@ -102,6 +103,10 @@ fn benches(c: &mut Criterion) {
         ("failing patch", Exchange::new("PATCH", user, PATCH, 400, ERROR)),
     ];
     let journal = journal(1000);
+    let settings = config::read("upstream: { url: 'http://app/s' }", Path::new(""), &World::real());
+    let metrics = Arc::new(Metrics::new().expect("a registry"));
+    let settings = settings.expect("a configuration").settings;
+    let recorder = Recorder::open(&settings, Clock::new(), &metrics).expect("a recorder");
     for (name, exchange) in &exchanges {
         c.bench_function(&format!("record/facts/{name}"), |b| {
             b.iter(|| facts::observation(&black_box(exchange).account(), &key));
@@ -113,6 +118,9 @@ fn benches(c: &mut Criterion) {
                 journal.record(&account, event.as_ref());
                 event
             });
+        });
+        c.bench_function(&format!("record/everything/{name}"), |b| {
+            b.iter(|| recorder.record(&black_box(exchange).account()));
         });
     }
     c.bench_function("record/serde_json reads the failing bodies", |b| {
