@@ -17,20 +17,9 @@ use scimshim::{
 const START: u64 = 1_800_000_000_000;
 const TENANTS: usize = 200;
 
+/// Objects are named as the proxy names them: spread over 64 bits.
 fn write(object: u64, status: u16) -> Observation {
-    Observation {
-        kind: Kind::Write,
-        guid: false,
-        matches: None,
-        delete: false,
-        object: Some(object.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
-        also: None,
-        status,
-        scim: true,
-        reference: false,
-        deprovision: false,
-        cause: None,
-    }
+    Observation::new(Kind::Write, Some(object.wrapping_mul(0x9e37_79b9_7f4a_7c15)), status)
 }
 
 /// Series as a busy shim has them: zeros, a dozen kinds of requests and twenty quirks for each tenant.

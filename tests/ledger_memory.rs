@@ -18,21 +18,9 @@ const START: u64 = 1_800_000_000_000;
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
+/// Objects are named as the proxy names them: spread over 64 bits.
 fn write(object: u64, status: u16) -> Observation {
-    Observation {
-        kind: Kind::Write,
-        guid: false,
-        matches: None,
-        delete: false,
-        // As the proxy names objects: spread over 64 bits.
-        object: Some(object.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
-        also: None,
-        status,
-        scim: true,
-        reference: false,
-        deprovision: false,
-        cause: None,
-    }
+    Observation::new(Kind::Write, Some(object.wrapping_mul(0x9e37_79b9_7f4a_7c15)), status)
 }
 
 fn ledger() -> Ledger {

@@ -592,19 +592,7 @@ mod tests {
             let (scim_type, attribute) = (Some("invalidValue"), Some("emails.type".to_owned()));
             Box::new(Cause { resource: "Users", status, scim_type, attribute, quirk: None, refusal: None })
         });
-        Observation {
-            kind,
-            guid: false,
-            matches: None,
-            delete: false,
-            object,
-            also: None,
-            status,
-            scim: true,
-            reference: false,
-            deprovision: false,
-            cause,
-        }
+        Observation { cause, ..Observation::new(kind, object, status) }
     }
 
     fn has(metrics: &Metrics, line: &str) -> bool {

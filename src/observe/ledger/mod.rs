@@ -63,6 +63,25 @@ pub struct Observation {
     pub cause: Option<Box<Cause>>,
 }
 
+impl Observation {
+    /// An exchange of which nothing more is to be said.
+    pub fn new(kind: Kind, object: Option<u64>, status: u16) -> Self {
+        Self {
+            kind,
+            guid: false,
+            matches: None,
+            delete: false,
+            object,
+            also: None,
+            status,
+            scim: true,
+            reference: false,
+            deprovision: false,
+            cause: None,
+        }
+    }
+}
+
 /// What was asked (model 4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]

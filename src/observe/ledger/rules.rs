@@ -7,19 +7,7 @@ const DAY: u64 = 86_400;
 struct Told(Book);
 
 fn exchange(kind: Kind, object: Option<u64>, status: u16) -> Observation {
-    Observation {
-        kind,
-        guid: false,
-        matches: None,
-        delete: false,
-        object,
-        also: None,
-        status,
-        scim: true,
-        reference: false,
-        deprovision: false,
-        cause: None,
-    }
+    Observation::new(kind, object, status)
 }
 
 impl Told {

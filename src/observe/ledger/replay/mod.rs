@@ -46,17 +46,12 @@ impl Event {
 
     fn observation(self) -> Observation {
         Observation {
-            kind: self.kind,
-            guid: false,
             matches: self.is(SEVERAL).then_some(2),
             delete: self.is(DELETE),
-            object: self.is(OBJECT).then_some(self.object),
-            also: None,
-            status: self.status,
             scim: !self.is(NOT_SCIM),
             reference: self.is(REFERENCE),
             deprovision: self.is(DEPROVISION) || self.is(DELETE),
-            cause: None,
+            ..Observation::new(self.kind, self.is(OBJECT).then_some(self.object), self.status)
         }
     }
 }
