@@ -72,6 +72,7 @@ impl Exchange {
             caller: None,
             token: Some("main"),
             credentials: true,
+            credible: true,
             times: Times::default(),
         }
     }

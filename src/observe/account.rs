@@ -50,8 +50,10 @@ pub struct Account<'a> {
     pub caller: Option<IpAddr>,
     /// The name of the tenant's token that was accepted.
     pub token: Option<&'a str>,
-    /// The caller presented credentials, so it may be the IdP also where it was refused.
+    /// The caller presented credentials of some kind.
     pub credentials: bool,
+    /// The caller is taken to be the identity provider; what others are told is no matter of the connection.
+    pub credible: bool,
     /// Where the time went.
     pub times: Times,
 }

@@ -420,6 +420,7 @@ impl Exchange {
             caller: self.caller,
             token: self.token.as_deref(),
             credentials: self.credentials,
+            credible: self.credentials,
             times: Times {
                 total: took,
                 body: self.body_wait,

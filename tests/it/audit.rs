@@ -69,6 +69,7 @@ fn account<'a>(method: &'static str, received: &'a Sent, told: Option<&'a Got>) 
         caller: Some([192, 0, 2, 1].into()),
         token: Some("2026-11"),
         credentials: true,
+        credible: true,
         times: Times::default(),
     }
 }

@@ -276,6 +276,7 @@ mod tests {
             caller: Some([192, 0, 2, 1].into()),
             token: Some("2026"),
             credentials: true,
+            credible: true,
             times: Times::default(),
         };
         let text = String::from_utf8(line(&Line::of(&account, Some(0xab)))).unwrap();

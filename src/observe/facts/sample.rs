@@ -25,6 +25,7 @@ pub(crate) struct Sample {
     pub(crate) findings: Vec<(Direction, Findings)>,
     pub(crate) token: Option<String>,
     pub(crate) credentials: bool,
+    pub(crate) credible: bool,
     pub(crate) idp: Idp,
 }
 
@@ -47,6 +48,7 @@ impl Sample {
             findings: Vec::new(),
             token: None,
             credentials: true,
+            credible: true,
             idp: Idp::Entra,
         }
     }
@@ -76,6 +78,7 @@ impl Sample {
             caller: None,
             token: self.token.as_deref(),
             credentials: self.credentials,
+            credible: self.credible,
             times: Times { total: Duration::from_micros(900), app: Duration::from_micros(700), ..Times::default() },
         })
     }
