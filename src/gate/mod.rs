@@ -8,6 +8,7 @@
 
 pub mod address;
 pub mod allow;
+pub mod known;
 pub mod rate;
 pub mod resolve;
 pub mod tenant;
@@ -82,6 +83,8 @@ pub enum Refused {
 pub struct Judged {
     /// The token that was shown, if it is a good one; also where the address is refused: then it is most likely the IdP.
     pub token: Option<Arc<str>>,
+    /// The address is on a list of the tenant.
+    pub listed: bool,
     /// Whether the caller may come in.
     pub outcome: Result<(), Refused>,
 }
@@ -218,7 +221,7 @@ impl Gate {
     /// # Errors
     /// The address.
     pub fn admit_outside(&self, caller: &Caller) -> Result<(), Refused> {
-        self.outside().judge(caller, &self.feeds, SystemTime::now(), false, &self.metrics)
+        self.outside().judge(caller, &self.feeds, SystemTime::now(), false, &self.metrics).1
     }
 
     /// Room for one more request.

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::{
     Caller, Judged, Refused, Room,
     allow::{Allowlist, Verdict},
+    known::Known,
     rate::Limiter,
     token::{self, Presented, Token},
     unlisted::{Sighting, Unlisted},
@@ -67,6 +68,7 @@ pub struct Memory {
     pub(super) seen: Mutex<BTreeSet<&'static str>>,
     pub(super) limiter: Limiter,
     pub(super) unlisted: Unlisted,
+    pub(super) known: Known,
     /// Those that wait for an app that is away.
     pub(super) held: Arc<AtomicUsize>,
     pub(super) made: Instant,
@@ -172,6 +174,16 @@ impl Tenant {
         &self.memory.limiter
     }
 
+    /// Its identity provider, as far as it is known.
+    pub fn known(&self) -> &Known {
+        &self.memory.known
+    }
+
+    /// Its callers show tokens of ours; else the app judges their credentials.
+    pub fn has_tokens(&self) -> bool {
+        !self.rules.tokens.is_empty()
+    }
+
     /// Addresses on no list that called of late.
     pub fn unlisted(&self) -> Vec<Sighting> {
         self.memory.unlisted.list()
@@ -204,20 +216,22 @@ impl Tenant {
     ) -> Judged {
         let rules = &self.rules;
         if rules.tokens.is_empty() {
-            return Judged { token: None, outcome: self.judge(caller, feeds, now, false, metrics) };
+            let (listed, outcome) = self.judge(caller, feeds, now, false, metrics);
+            return Judged { token: None, listed, outcome };
         }
         // Looked at also where the address is refused, to count who would have been let in: most likely the IdP, from
         // an address that is missing on its list.
         let token = token::check(&rules.tokens, Presented::of(headers, rules.bare_token), now);
         let name = token.as_ref().ok().map(|token| Arc::clone(&token.name));
-        let outcome = self.judge(caller, feeds, now, token.is_ok(), metrics).and_then(|()| {
+        let (listed, welcome) = self.judge(caller, feeds, now, token.is_ok(), metrics);
+        let outcome = welcome.and_then(|()| {
             token?.used(now);
             Ok(())
         });
-        Judged { token: name, outcome }
+        Judged { token: name, listed, outcome }
     }
 
-    /// The address alone.
+    /// The address alone: whether it is listed, and whether it may come in.
     pub(super) fn judge(
         &self,
         caller: &Caller,
@@ -225,10 +239,10 @@ impl Tenant {
         now: SystemTime,
         valid_token: bool,
         metrics: &Metrics,
-    ) -> Result<(), Refused> {
+    ) -> (bool, Result<(), Refused>) {
         let allow = &self.rules.allow;
         if allow.mode() == AllowMode::Off {
-            return Ok(());
+            return (false, Ok(()));
         }
         let enforced = allow.mode() == AllowMode::Enforce;
         let (decision, refused) = match (allow.judge(caller.address, || feeds.now()), caller.address) {
@@ -242,7 +256,7 @@ impl Tenant {
         if decision != "listed" {
             self.note(caller, valid_token, enforced, now, metrics);
         }
-        refused.filter(|_| enforced).map_or(Ok(()), Err)
+        (decision == "listed", refused.filter(|_| enforced).map_or(Ok(()), Err))
     }
 
     /// An address that is on no list.

@@ -324,6 +324,7 @@ impl Maker {
                 seen: Mutex::default(),
                 limiter: Limiter::new(&self.store, id, label, limits),
                 unlisted: <_>::default(),
+                known: <_>::default(),
                 held: Arc::default(),
                 made: Instant::now(),
                 last: AtomicU64::new(0),

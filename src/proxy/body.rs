@@ -79,14 +79,16 @@ impl Inbound {
 
     /// The request was refused: whether the connection ends with the answer, because some of the body may still come. A
     /// small one has come with its head, as a rule; it is thrown away and the connection stays, since an IdP that is
-    /// refused for its rate comes again.
-    pub(crate) async fn give_up(self, open: &Open) -> bool {
-        let Some(mut body) = self.body else { return self.streamed };
+    /// refused for its rate comes again. Beside it what was thrown away, if that was all of it.
+    pub(crate) async fn give_up(self, open: &Open) -> (bool, Option<Bytes>) {
+        let Some(mut body) = self.body else { return (self.streamed, None) };
         let small = body.size_hint().upper().is_some_and(|length| length <= SMALL);
         if small && !self.waits {
-            let thrown = async { while let Some(Ok(_)) = body.frame().await {} };
-            if time::timeout(HERE, thrown).await.is_ok() && body.is_end_stream() {
-                return false;
+            let thrown = time::timeout(HERE, collect(&mut body, SMALL as usize)).await;
+            if let Ok(Ok(thrown)) = thrown
+                && body.is_end_stream()
+            {
+                return (false, Some(thrown));
             }
         }
         // Who waits for "100 Continue" sends nothing after a refusal.
@@ -97,7 +99,7 @@ impl Inbound {
                 drop(open);
             });
         }
-        true
+        (true, None)
     }
 
     fn announces_at_most(&self, limit: usize) -> Result<(), Refusal> {

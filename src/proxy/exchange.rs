@@ -4,7 +4,6 @@
 //! is counted like any other, and no step has to remember to count.
 
 use std::{
-    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -16,10 +15,11 @@ use super::{
     captured::Captured,
     life::{Life, Phase},
     refusal::Refusal,
+    shown::{Outcome, Shown},
 };
 use crate::{
     gate::{
-        Caller, Room, Tenant,
+        Room, Tenant,
         rate::{Standing, Turn},
     },
     observe::{
@@ -45,11 +45,8 @@ pub(crate) struct Exchange {
     trace: trace::Root,
     /// The caller did not say what it is.
     nameless: bool,
-    /// It showed credentials, good or not.
-    credentials: bool,
-    caller: Option<IpAddr>,
-    /// The name of the token that was shown, if it is a good one.
-    token: Option<Arc<str>>,
+    /// What the caller has shown.
+    shown: Shown,
     /// What went over the wire.
     wire: Captured,
     method: &'static str,
@@ -121,9 +118,7 @@ impl Exchange {
             trace: trace::Root::new(&id, method_label(method), headers),
             id,
             nameless: !headers.contains_key(header::USER_AGENT),
-            credentials: headers.contains_key(header::AUTHORIZATION),
-            caller: None,
-            token: None,
+            shown: Shown::new(headers),
             wire: Captured::default(),
             method: method_label(method),
             resource: "other",
@@ -166,14 +161,9 @@ impl Exchange {
         self.tenant.as_ref().map_or(NO_TENANT, |tenant| &tenant.label)
     }
 
-    /// Who calls.
-    pub(crate) fn from(&mut self, caller: &Caller) {
-        self.caller = caller.address;
-    }
-
-    /// The caller showed a good token.
-    pub(crate) fn shown(&mut self, token: Option<Arc<str>>) {
-        self.token = token;
+    /// What the caller has shown so far, for the steps to add to.
+    pub(crate) fn shown(&mut self) -> &mut Shown {
+        &mut self.shown
     }
 
     /// What went over the wire so far, for the steps to add to.
@@ -417,10 +407,10 @@ impl Exchange {
             refusal: self.refusal.as_ref().map(|(reason, _, detail)| (*reason, detail.as_str())),
             findings: &self.findings,
             unread: &unread,
-            caller: self.caller,
-            token: self.token.as_deref(),
-            credentials: self.credentials,
-            credible: self.credentials,
+            caller: self.shown.address,
+            token: self.shown.token.as_deref(),
+            credentials: self.shown.credentials.is_some(),
+            credible: self.is_credible(),
             times: Times {
                 total: took,
                 body: self.body_wait,
@@ -429,6 +419,20 @@ impl Exchange {
             },
         };
         self.recorder.record(&account);
+        self.shown.note(tenant, self.outcome());
+    }
+
+    /// The caller is taken to be the identity provider of the tenant.
+    fn is_credible(&self) -> bool {
+        self.tenant.as_ref().is_some_and(|tenant| self.shown.is_credible(tenant, self.outcome()))
+    }
+
+    fn outcome(&self) -> Outcome {
+        Outcome {
+            told: self.status.filter(|_| self.left().is_none() && !self.cut()).map(|status| status.as_u16()),
+            refusal: self.refusal.as_ref().map(|(reason, ..)| *reason),
+            public: matches!(self.resource, "Schemas" | "ResourceTypes" | "ServiceProviderConfig"),
+        }
     }
 
     /// A refusal without a tenant, or of what is not SCIM.
@@ -439,7 +443,7 @@ impl Exchange {
             id: self.id.to_str().unwrap_or_default(),
             method: self.method,
             resource: self.resource,
-            caller: self.caller,
+            caller: self.shown.address,
             told: self.status.filter(|_| self.left().is_none()).map(|status| status.as_u16()),
             reason,
         });

@@ -21,6 +21,7 @@ mod repair;
 mod route;
 mod running;
 mod serve;
+mod shown;
 mod upstream;
 mod wire;
 
@@ -101,7 +102,10 @@ impl Proxy {
             Ok(answer) => answer,
             Err(refusal) => {
                 exchange.refused(&refusal);
-                last |= inbound.give_up(&open).await;
+                let (ends, thrown) = inbound.give_up(&open).await;
+                last |= ends;
+                // What was refused unread is somebody's too.
+                thrown.iter().for_each(|body| exchange.wire().received_body(body));
                 let (head, body) = refusal.answer(running.settings.retry_after).into_parts();
                 (head, Flow::Whole(body))
             }
@@ -139,7 +143,7 @@ impl Running {
         supported(&parts)?;
         let uri = std::mem::take(&mut parts.uri);
         let caller = self.gate.caller(connection.caller(), connection.tls, &parts.headers);
-        exchange.from(&caller);
+        exchange.shown().from(&caller);
         let host = headers::host(uri.authority(), &parts.headers);
         let way = route::find(&self.settings.listen, self.gate.resolver(), &self.guarded, uri.path_and_query())?;
         let Way::Scim { prefix, target } = way else {
@@ -157,7 +161,7 @@ impl Running {
         exchange.of(&tenant);
         let admit = step!("admit");
         let judged = admit.in_scope(|| self.gate.admit(&tenant, &caller, &parts.headers));
-        exchange.shown(judged.token);
+        exchange.shown().judged(&judged);
         judged.outcome?;
         let class = rate::class(&parts.method, target);
         let turn = self.turn(&tenant, class, deadline, exchange).instrument(admit).await?;

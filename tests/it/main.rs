@@ -6,6 +6,7 @@ mod admission;
 mod audit;
 mod bodies;
 mod browser;
+mod callers;
 mod cli;
 mod corpus;
 mod door;

@@ -44,6 +44,8 @@ pub fn observation(account: &Account<'_>, key: &Key) -> Option<Observation> {
     let target = Target::read(&sent.target);
     let resource = target.resource(account.resource);
     let name = |value: &str| key.name(account.tenant, resource, value);
+    // What is looked up is no id: where one user's number is another's id, they are two.
+    let matched = |value: &str| key.name(account.tenant, values(resource), value);
 
     let request = readable(&sent.headers, &sent.body).map(|bytes| Request::read(bytes)).unwrap_or_default();
     let kind = kind(account.method, &target);
@@ -53,11 +55,14 @@ pub fn observation(account: &Account<'_>, key: &Key) -> Option<Observation> {
     };
     let lookup = lookup.and_then(|filter| Lookup::of(&filter));
     let object = match kind {
-        Kind::Filter => lookup.as_ref().map(|lookup| name(&lookup.value)),
+        Kind::Filter => lookup.as_ref().map(|lookup| match &*lookup.path {
+            "id" => name(&lookup.value),
+            _ => matched(&lookup.value),
+        }),
         Kind::Get | Kind::Probe | Kind::Write if target.is_discovery() => None,
         Kind::Get | Kind::Probe | Kind::Write => match &target.id {
             Some(id) => Some(name(id)),
-            None if is_create(account.method, &target) => request.matched(resource).map(|value| name(&value)),
+            None if is_create(account.method, &target) => request.matched(resource).map(|value| matched(&value)),
             None => None,
         },
     };
@@ -91,23 +96,21 @@ pub fn observation(account: &Account<'_>, key: &Key) -> Option<Observation> {
     })
 }
 
+/// Where the values of a resource have their names.
+fn values(resource: &str) -> &'static str {
+    match resource {
+        "Users" => "Users=",
+        "Groups" => "Groups=",
+        _ => "=",
+    }
+}
+
 /// Methods of RFC 7644 that ask or tell something; HEAD and OPTIONS are what tools send.
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
-/// Whether the exchange says nothing of a connection: no tenant, or somebody at the door who showed nothing that the
-/// identity provider would show.
+/// Whether the exchange says nothing of a connection: no tenant, or somebody who is not its identity provider.
 pub(crate) fn is_strangers(account: &Account<'_>) -> bool {
-    if account.tenant.is_empty() || account.label == NO_TENANT {
-        return true;
-    }
-    let status = account.told.map_or(0, |told| told.status);
-    match account.refusal.map(|(reason, _)| reason) {
-        Some("header" | "outside" | "tenant") => true,
-        Some("address") => account.token.is_none(),
-        // These come before credentials are judged: a scanner without any gets them too.
-        Some("address_unknown" | "feed") => !account.credentials,
-        _ => !account.credentials && matches!(status, 401 | 403),
-    }
+    account.tenant.is_empty() || account.label == NO_TENANT || !account.credible
 }
 
 /// The request as the app got it, for it is the cleaner one; as it came where it did not get there or was streamed.
@@ -228,6 +231,10 @@ mod tests {
         Some(key().name("acme", resource, value))
     }
 
+    fn value(resource: &str, value: &str) -> Option<u64> {
+        Some(key().name("acme", values(resource), value))
+    }
+
     fn maybe(sample: &Sample) -> Option<Observation> {
         sample.account(|account| observation(account, &key()))
     }
@@ -251,7 +258,7 @@ mod tests {
         let lookup = seen("GET", "/Users?filter=userName+eq+%22Ada%22", "", 200, found);
         assert_eq!(
             (lookup.kind, lookup.object, lookup.also),
-            (Kind::Filter, name("Users", "ada"), name("Users", "26"))
+            (Kind::Filter, value("Users", "ada"), name("Users", "26"))
         );
         assert_eq!((lookup.matches, lookup.guid, lookup.scim), (Some(1), false, true));
         assert!(lookup.cause.is_none());
@@ -267,20 +274,20 @@ mod tests {
     #[test]
     fn creates_are_known_by_what_they_are_looked_up_by() {
         let object = |target: &str, body: &str| seen("POST", target, body, 201, "{}").object;
-        assert_eq!(object("/Users", r#"{"externalId":"e","displayName":"d"}"#), name("Users", "e"));
+        assert_eq!(object("/Users", r#"{"externalId":"e","displayName":"d"}"#), value("Users", "e"));
         assert_eq!(
             object("/Users", r#"{"emails":[{"type":"work","value":"a@b"},{"value":"c"}]}"#),
-            name("Users", "a@b")
+            value("Users", "a@b")
         );
-        assert_eq!(object("/Users", r#"{"emails":{"value":"a@b"}}"#), name("Users", "a@b"));
-        assert_eq!(object("/Users", r#"{"emails":["a@b"]}"#), name("Users", "a@b"));
-        assert_eq!(object("/Users", r#"{"userName":"\u0061da"}"#), name("Users", "ada"));
-        assert_eq!(object("/Users", r#"{"userName":7}"#), name("Users", "7"));
+        assert_eq!(object("/Users", r#"{"emails":{"value":"a@b"}}"#), value("Users", "a@b"));
+        assert_eq!(object("/Users", r#"{"emails":["a@b"]}"#), value("Users", "a@b"));
+        assert_eq!(object("/Users", r#"{"userName":"\u0061da"}"#), value("Users", "ada"));
+        assert_eq!(object("/Users", r#"{"userName":7}"#), value("Users", "7"));
         assert_eq!(object("/Users", r#"{"userName":"","displayName":"d"}"#), None);
-        assert_eq!(object("/Groups", r#"{"externalId":"e","displayName":"d"}"#), name("Groups", "d"));
-        assert_eq!(object("/Groups", r#"{"externalId":"e"}"#), name("Groups", "e"));
+        assert_eq!(object("/Groups", r#"{"externalId":"e","displayName":"d"}"#), value("Groups", "d"));
+        assert_eq!(object("/Groups", r#"{"externalId":"e"}"#), value("Groups", "e"));
         assert_eq!(object("/Bulk", r#"{"userName":"a","Operations":[]}"#), None);
-        assert_eq!(object("/Users", r#"{"userName":"a""#), name("Users", "a"), "as far as it was read");
+        assert_eq!(object("/Users", r#"{"userName":"a""#), value("Users", "a"), "as far as it was read");
     }
 
     #[test]
@@ -311,7 +318,7 @@ mod tests {
         let search = Sample::new("POST", "/Users/.search", r#"{"filter":"userName eq \"ada\""}"#, 200, "{}")
             .with(|sample| sample.resource = "search");
         let seen = maybe(&search).expect("an observation");
-        assert_eq!((seen.kind, seen.object), (Kind::Filter, name("Users", "ada")));
+        assert_eq!((seen.kind, seen.object), (Kind::Filter, value("Users", "ada")));
     }
 
     #[test]
@@ -418,27 +425,18 @@ mod tests {
 
     #[test]
     fn strangers_are_not_the_identity_provider() {
-        let refused = |reason: &'static str, status, credentials, token: Option<&str>| {
-            let sample = Sample::new("GET", "/Users", "", status, "{}").with(|sample| {
-                sample.refusal = Some((reason, String::new()));
-                sample.credentials = credentials;
-                sample.token = token.map(str::to_owned);
-            });
-            maybe(&sample).is_some()
-        };
-        assert!(!refused("token", 401, false, None));
-        assert!(refused("token", 401, true, None));
-        assert!(!refused("address", 403, true, None));
-        assert!(refused("address", 403, true, Some("main")));
-        assert!(!refused("feed", 503, false, None) && refused("feed", 503, true, None));
-        assert!(!refused("tenant", 404, true, None) && !refused("outside", 404, true, None));
-        assert!(refused("rate", 429, true, None));
-        let open = |status| maybe(&Sample::new("GET", "/Users", "", status, "{}").with(|s| s.credentials = false));
-        assert!(open(401).is_none() && open(403).is_none());
-        assert!(open(200).is_some(), "an app without credentials");
-        assert!(
-            maybe(&Sample::new("GET", "/Users", "", 200, "{}").with(|s| s.tenant = NO_TENANT.to_owned())).is_none()
-        );
+        let ours = |change: fn(&mut Sample)| maybe(&Sample::new("GET", "/Users", "", 401, "{}").with(change)).is_some();
+        assert!(ours(|_| ()));
+        assert!(!ours(|sample| sample.credible = false));
+        assert!(!ours(|sample| sample.tenant = NO_TENANT.to_owned()));
+    }
+
+    #[test]
+    fn what_is_looked_up_is_no_id() {
+        let lookup = seen("GET", "/Users?filter=externalId+eq+%2226%22", "", 200, "{}").object;
+        let id = seen("PATCH", "/Users/26", "{}", 204, "").object;
+        assert_ne!(lookup, id);
+        assert_eq!(seen("GET", "/Users?filter=id+eq+%2226%22", "", 200, "{}").object, id);
     }
 
     #[test]
@@ -500,9 +498,9 @@ mod tests {
     fn what_went_to_the_app_is_read_unless_it_was_streamed() {
         let sample = Sample::new("POST", "/Users", r#"{"userName":"a"}"#, 201, "{}");
         let other = sample.clone().with(|s| s.forwarded.as_mut().unwrap().body = whole(br#"{"userName":"b"}"#));
-        assert_eq!(maybe(&other).unwrap().object, name("Users", "b"));
+        assert_eq!(maybe(&other).unwrap().object, value("Users", "b"));
         let streamed = sample.with(|s| s.forwarded.as_mut().unwrap().body = Body::Unknown);
-        assert_eq!(maybe(&streamed).unwrap().object, name("Users", "a"));
+        assert_eq!(maybe(&streamed).unwrap().object, value("Users", "a"));
     }
 
     proptest! {
