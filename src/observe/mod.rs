@@ -13,6 +13,7 @@ pub mod key;
 pub mod ledger;
 pub mod log;
 pub mod metrics;
+pub mod pace;
 pub mod recorder;
 pub mod trace;
 

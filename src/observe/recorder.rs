@@ -7,10 +7,10 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant, SystemTime},
 };
 
 use bytes::Bytes;
@@ -28,6 +28,7 @@ use super::{
     journal::{Journal, Query},
     key::Key,
     ledger::{Clock, Ledger, View, Who},
+    pace::Pace,
 };
 use crate::{config::Settings, gate::tenants::DEFAULT, quirk::Idp};
 
@@ -42,14 +43,20 @@ pub struct Recorder {
     audit: Audit,
     /// Where the ledger outlives the process.
     snapshot: Option<PathBuf>,
-    /// Between two of them, in milliseconds; 0 for none.
+    /// Between two of them, in milliseconds.
     pace: AtomicU64,
     /// The last one was written, or none was tried.
     writes: AtomicBool,
+    /// When the file was last written by us; another time is somebody else's.
+    written: Mutex<Option<SystemTime>>,
+    strangers: Pace,
 }
 
 /// The ledger's file in `feeds.cache_dir`.
 const FILE: &str = "ledger.snapshot";
+
+/// Lines of the log in a minute about callers who are not taken to be an identity provider: enough to see them.
+const STRANGERS: u32 = 30;
 
 /// A cycle closes five minutes after its last request; a second more is nothing.
 const TICK: Duration = Duration::from_secs(1);
@@ -80,6 +87,8 @@ impl Recorder {
             snapshot,
             pace: AtomicU64::new(0),
             writes: AtomicBool::new(true),
+            written: Mutex::default(),
+            strangers: Pace::new(STRANGERS),
         };
         recorder.set_pace(settings);
         Ok(recorder)
@@ -122,6 +131,11 @@ impl Recorder {
         self.audit.record(account, seen.as_ref().and_then(|seen| seen.object));
     }
 
+    /// Whether the log may tell of one more stranger in this minute; metrics and audit stream count all of them.
+    pub fn may_tell_of_a_stranger(&self) -> bool {
+        self.strangers.allows(Instant::now())
+    }
+
     /// A request was refused that was for no tenant, or not for SCIM.
     pub fn record_refusal(&self, refused: &Refused<'_>) {
         self.audit.record_refusal(refused);
@@ -136,7 +150,7 @@ impl Recorder {
             ticks.tick().await;
             self.ledger.tick(self.clock.now());
             let pace = Duration::from_millis(self.pace.load(Ordering::Relaxed));
-            if !pace.is_zero() && last.elapsed() >= pace {
+            if last.elapsed() >= pace {
                 last = time::Instant::now();
                 let recorder = Arc::clone(&self);
                 // A panic in it is told by its thread.
@@ -147,16 +161,31 @@ impl Recorder {
 
     /// The last words: a snapshot, and what the audit stream still holds. It blocks its thread for some seconds at most.
     pub fn close(&self) {
-        if self.pace.load(Ordering::Relaxed) > 0 {
-            self.save();
-        }
+        self.save();
         self.audit.close(LAST);
+    }
+
+    /// Replicas that share a folder overwrite each other's ledger, and a restart takes up whichever was last.
+    fn watch_for_others(&self, path: &Path) {
+        let last = *self.written();
+        if last.is_some() && changed(path).is_some_and(|now| Some(now) != last) {
+            tracing::warn!(
+                path = %path.display(),
+                "something else writes this quarantine ledger too; give each replica a `feeds.cache_dir` of its own"
+            );
+        }
+    }
+
+    fn written(&self) -> MutexGuard<'_, Option<SystemTime>> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn save(&self) {
         let Some(path) = &self.snapshot else { return };
         let now = self.clock.now();
+        self.watch_for_others(path);
         let outcome = self.ledger.save(path, &self.key, now);
+        *self.written() = changed(path);
         match outcome {
             Ok(()) if self.writes.swap(true, Ordering::Relaxed) => {}
             Ok(()) => tracing::info!("the quarantine ledger is written again"),
@@ -170,6 +199,11 @@ impl Recorder {
             Err(_) => {}
         }
     }
+}
+
+/// When a file was last written.
+fn changed(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|about| about.modified()).ok()
 }
 
 impl Records for Recorder {

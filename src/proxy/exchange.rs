@@ -455,10 +455,16 @@ impl Exchange {
         self.nameless && self.findings.iter().any(|(_, findings)| capital(findings))
     }
 
+    /// A stranger's refusal, and there were enough of them in this minute.
+    fn is_told_too_often(&self) -> bool {
+        !self.is_credible() && !self.recorder.may_tell_of_a_stranger()
+    }
+
     /// What an exchange came to is news only where scimshim answered itself, the app broke off or the drain time was
     /// over: what the app answers is in the metrics, and what it means for a tenant is told when its state changes.
     fn log(&self, took: Duration) {
         let level = match &self.refusal {
+            Some((_, Level::INFO | Level::WARN, _)) if self.is_told_too_often() => Level::DEBUG,
             Some((_, level, _)) => *level,
             None if self.broken => Level::ERROR,
             None if self.cut() => Level::WARN,

@@ -652,3 +652,22 @@ mod paths {
         shim.counts("scimshim_requests_total", &[("method", "other")], 1.0).await;
     }
 }
+
+#[tokio::test]
+async fn a_giant_id_makes_no_giant_header() {
+    let user = |id: &str| {
+        format!(r#"{{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"{id}","userName":"a"}}"#)
+    };
+    for (length, has_location) in [(36, true), (100_000, false)] {
+        let body = user(&"7".repeat(length));
+        let app = App::start(move |_| {
+            let answer = http::Response::builder().status(201).header("content-type", "application/scim+json");
+            answer.body(body.clone().into()).unwrap()
+        })
+        .await;
+        let shim = Shim::before(app.addr).await;
+        let headers = [("content-type", "application/scim+json")];
+        let answer = ask(shim.data, "POST", "/scim/v2/Users", &headers, &user("1").replace(r#""id":"1","#, "")).await;
+        assert_eq!((answer.status, !answer.header("location").is_empty()), (201, has_location), "{length}");
+    }
+}

@@ -288,6 +288,9 @@ pub(crate) fn fix_header(cx: &mut Cx<'_>, text: &str, bases: Bases<'_>, redirect
     cx.may(quirk, header).then_some(new)
 }
 
+/// Readers of HTTP take 8 KiB in one line and often not more; without a Location the answer can still be read.
+const LONGEST: usize = 8 << 10;
+
 /// What the two locations of one resource are told by.
 pub(crate) struct Subject<'a> {
     /// The resource.
@@ -357,7 +360,7 @@ impl Subject<'_> {
             cx.report(Id::LocationMissing, header);
             return None;
         }
-        let usable = HeaderValue::from_str(&uri).is_ok();
+        let usable = uri.len() <= LONGEST && HeaderValue::from_str(&uri).is_ok();
         let new = (header_text.is_none() && usable && cx.may(Id::LocationMissing, header)).then(|| uri.clone());
         let Some(meta) = meta.filter(|_| stated.is_none() && self.fills_meta) else { return new };
         match doc.get(meta, name::LOCATION) {
