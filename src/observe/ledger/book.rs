@@ -467,12 +467,17 @@ impl Book {
             // A task fails there, whatever the reason.
             Class::Auth | Class::Connection if runs && reference => Class::Reference,
             Class::Auth | Class::Connection if runs => Class::Object,
+            // A run of 429 is one of all writes of an object.
+            Class::Reference if runs && throttled => Class::Throttle,
             class => class,
         };
         match class {
             Class::Ok if reference => {
                 self.failing.succeed_reference(object, runs);
                 self.references.succeed(object, sort, runs);
+                if runs {
+                    self.failing.end_run(object, true);
+                }
             }
             Class::Ok => {
                 self.failing.succeed(object, sort, runs);
@@ -486,6 +491,9 @@ impl Book {
             }
             Class::Reference => {
                 self.references.fail(object, now, sort, throttled, cause);
+                if runs {
+                    self.failing.end_run(object, false);
+                }
             }
             Class::Auth | Class::Connection | Class::Neutral => {}
         }
@@ -678,7 +686,7 @@ impl Book {
     fn expire(&mut self, at: Moment) {
         let seen = &mut self.seen;
         self.failing.expire(at, |object| {
-            seen.remove(object);
+            seen.forget(object);
         });
         self.references.expire(at, |_| ());
     }
@@ -696,8 +704,9 @@ impl Book {
                 refusals: self.refusals,
                 deprovisioned: self.cycle.as_ref().map_or(self.deprovisioned, |cycle| cycle.deprovisioned.len()),
                 threshold: self.threshold,
-                stuck: self.failing.stuck(),
-                waits: self.failing.waits().max(self.references.waits()),
+                // A group that could not be pushed is a task that waits, too.
+                stuck: self.failing.stuck() + self.references.stuck(),
+                waits: self.failing.waits(),
             },
         );
     }

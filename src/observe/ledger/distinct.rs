@@ -93,11 +93,23 @@ impl Distinct {
         }
     }
 
-    /// Forgets one, where that can be done; whether it was there.
+    /// Takes one out, where that can be done; whether it was there.
     pub(super) fn remove(&mut self, key: u64) -> bool {
         match self {
             Self::Exact(set) => set.remove(&key),
             Self::Estimated(_) => false,
+        }
+    }
+
+    /// Forgets one that was inserted. Above the bound it is taken off the number: should it come again, it is not
+    /// counted again.
+    pub(super) fn forget(&mut self, key: u64) {
+        match self {
+            Self::Exact(set) => drop(set.remove(&key)),
+            Self::Estimated(sketch) => {
+                sketch.offset -= 1.0;
+                sketch.recount();
+            }
         }
     }
 }

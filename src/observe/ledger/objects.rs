@@ -29,30 +29,27 @@ struct Side {
     fails: bool,
     /// It failed in the running cycle, and was not cleared in it.
     now: bool,
+    /// It failed for another reason than a 429, and no later 429 has mended that.
+    stuck: bool,
     /// 429 in a row.
     waits: u8,
 }
 
 impl Side {
-    /// Failed for another reason than a 429.
-    fn is_stuck(self) -> bool {
-        self.fails && self.waits == 0
-    }
-
     fn clear(&mut self) {
-        (self.fails, self.now) = (false, false);
+        (self.fails, self.now, self.stuck) = (false, false, false);
     }
 
     fn pack(self) -> u64 {
-        u64::from(self.fails) | u64::from(self.now) << 1 | u64::from(self.waits) << 2
+        u64::from(self.fails) | u64::from(self.now) << 1 | u64::from(self.stuck) << 2 | u64::from(self.waits) << 3
     }
 
     fn unpack(bits: u64) -> Self {
-        Self { fails: bits & 1 != 0, now: bits & 2 != 0, waits: (bits >> 2 & 15) as u8 }
+        Self { fails: bits & 1 != 0, now: bits & 2 != 0, stuck: bits & 4 != 0, waits: (bits >> 3 & 15) as u8 }
     }
 }
 
-/// What is known of one object, in 8 bytes: 44 for the time, 2 × 6 for the sides, 6 for the cause.
+/// What is known of one object, in 8 bytes: 44 bits for the time, 2 × 7 for the sides, 6 for the cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     seen: u64,
@@ -63,17 +60,17 @@ struct Entry {
 
 impl Entry {
     fn pack(self) -> u64 {
-        (self.seen & ((1 << 44) - 1)) << 18
-            | self.read.pack() << 12
+        (self.seen & ((1 << 44) - 1)) << 20
+            | self.read.pack() << 13
             | self.write.pack() << 6
             | u64::from(self.cause) & 63
     }
 
     fn unpack(bits: u64) -> Self {
         Self {
-            seen: bits >> 18,
-            read: Side::unpack(bits >> 12 & 63),
-            write: Side::unpack(bits >> 6 & 63),
+            seen: bits >> 20,
+            read: Side::unpack(bits >> 13 & 127),
+            write: Side::unpack(bits >> 6 & 127),
             cause: (bits & 63) as u8,
         }
     }
@@ -119,7 +116,7 @@ impl Sums {
             }
             change(&mut self.causes[usize::from(entry.cause)]);
         }
-        if entry.read.is_stuck() || entry.write.is_stuck() {
+        if entry.read.stuck || entry.write.stuck {
             change(&mut self.stuck);
         }
         if entry.read.now || entry.write.now {
@@ -183,6 +180,7 @@ impl Failing {
             entry.cause = cause;
             let side = entry.side(sort);
             (side.fails, side.now) = (true, true);
+            side.stuck |= !throttled;
             side.waits = if throttled { (side.waits + 1).min(LONGEST) } else { 0 };
         });
         true
@@ -217,14 +215,30 @@ impl Failing {
         }
     }
 
+    /// Its run of 429 on writes has ended elsewhere. What failed for nothing else fails no more, if that was a success.
+    pub(super) fn end_run(&mut self, key: u64, success: bool) {
+        if !self.entries.is_empty() && self.entries.contains_key(&key) {
+            self.change(key, |entry| {
+                entry.write.waits = 0;
+                if success && !entry.write.stuck {
+                    entry.write.clear();
+                }
+            });
+        }
+    }
+
     /// Both names are of one object.
     pub(super) fn rename(&mut self, from: u64, to: u64) {
         let Some(bits) = self.entries.remove(&from) else { return };
         let old = Entry::unpack(bits);
         self.sums.add(&old, -1);
         self.change(to, |entry| {
-            let join =
-                |a: Side, b: Side| Side { fails: a.fails || b.fails, now: a.now || b.now, waits: a.waits.max(b.waits) };
+            let join = |a: Side, b: Side| Side {
+                fails: a.fails || b.fails,
+                now: a.now || b.now,
+                stuck: a.stuck || b.stuck,
+                waits: a.waits.max(b.waits),
+            };
             if old.seen >= entry.seen {
                 entry.cause = old.cause;
             }
@@ -304,8 +318,9 @@ mod tests {
 
     #[test]
     fn an_entry_fits_into_eight_bytes() {
-        let side = |fails, now, waits| Side { fails, now, waits };
-        let entry = Entry { seen: T.0, read: side(true, false, 15), write: side(false, true, 9), cause: 63 };
+        let side = |fails, now, stuck, waits| Side { fails, now, stuck, waits };
+        let entry =
+            Entry { seen: T.0, read: side(true, false, true, 15), write: side(false, true, false, 9), cause: 63 };
         assert_eq!(Entry::unpack(entry.pack()), entry);
     }
 
@@ -340,7 +355,7 @@ mod tests {
         failing.fail(1, T, Sort::Write, false, 0);
         assert_eq!((failing.waits(), failing.stuck()), (0, 1));
         failing.fail(1, T, Sort::Write, true, 0);
-        assert_eq!((failing.waits(), failing.stuck()), (1, 0));
+        assert_eq!((failing.waits(), failing.stuck()), (1, 1), "to be told to wait mends nothing");
         for _ in 0..40 {
             failing.fail(2, T, Sort::Read, true, 0);
         }

@@ -454,7 +454,7 @@ impl<'a> Reader<'a> {
 
     fn distinct(&mut self) -> Result<Distinct, Corrupt> {
         if self.u8()? != 0 {
-            let offset = Some(f64::from_bits(self.u64()?)).filter(|offset| offset.abs() <= EXACT as f64);
+            let offset = Some(f64::from_bits(self.u64()?)).filter(|offset| offset.abs() <= 1e12);
             let sketch = Sketch::from_parts(self.array()?, offset.ok_or(Corrupt::Broken)?);
             return Ok(Distinct::Estimated(Box::new(sketch)));
         }
