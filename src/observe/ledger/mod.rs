@@ -233,7 +233,7 @@ pub struct View {
     pub label: String,
     /// What the model takes it to be in.
     pub state: State,
-    /// Since when; while unknown, since the tenant is known.
+    /// Since when; of a tenant that is listed and has not called, since it was first looked at.
     pub since: f64,
     /// The greatest of the components.
     pub risk: f64,

@@ -7,13 +7,12 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DELETE, DEPROVISION, Event, MOST_EVENTS, MOST_TENANTS, NOT_SCIM, OBJECT, REFERENCE, SEVERAL, book, flag, hashed,
-    kind_named, kind_of, millis, profile, rounded,
-    timeline::{short, short_or_none},
+    DELETE, DEPROVISION, Event, MOST_EVENTS, MOST_TENANTS, NOT_SCIM, OBJECT, REFERENCE, SEVERAL, Said, book, flag,
+    hashed, kind_named, kind_of, millis, profile, short,
 };
 use crate::{
     config::types::Timestamp,
-    observe::ledger::{Component, Moment, Observation, State, book::Book, score::Profile},
+    observe::ledger::{Component, Moment, Observation, book::Book, score::Profile},
 };
 
 /// What was read of one.
@@ -67,14 +66,9 @@ pub struct Line {
     /// Unix seconds.
     #[serde(serialize_with = "short")]
     pub at_s: f64,
-    /// The new state.
-    pub state: State,
-    /// The risk.
-    #[serde(serialize_with = "short")]
-    pub risk: f64,
-    /// Seconds until quarantine.
-    #[serde(serialize_with = "short_or_none")]
-    pub ttq_s: Option<f64>,
+    /// What the model says then, the new state first.
+    #[serde(flatten)]
+    pub said: Said,
     /// The component that is the risk.
     pub reason: Option<Component>,
 }
@@ -153,9 +147,7 @@ impl Journal {
                     tenant: tenant.clone(),
                     at: Timestamp { unix: at_s as i64 }.to_string(),
                     at_s,
-                    state: change.to,
-                    risk: rounded(change.risk, 6),
-                    ttq_s: change.eta.is_finite().then(|| rounded(change.eta, 3)),
+                    said: Said::new(change.to, change.risk, change.eta),
                     reason: change.reason,
                 });
             }
