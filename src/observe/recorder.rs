@@ -122,10 +122,11 @@ impl Recorder {
 
     /// An exchange of a tenant is over.
     pub fn record(&self, account: &Account<'_>) {
-        let seen = facts::observation(account, &self.key);
-        if let Some(seen) = &seen {
+        let mut seen = facts::observation(account, &self.key);
+        if let Some(seen) = &mut seen {
             let who = Who { tenant: account.tenant, label: account.label, idp: account.idp, listed: account.listed };
-            self.ledger.record(&who, self.clock.now(), seen);
+            // Whether a lookup was a check is for the ledger to say, and for the journal to write down.
+            seen.kind = self.ledger.record(&who, self.clock.now(), seen);
         }
         self.journal.record(account, seen.as_ref());
         self.audit.record(account, seen.as_ref().and_then(|seen| seen.object));

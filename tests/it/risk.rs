@@ -6,10 +6,17 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use scimshim::observe::ledger::{Answer, Kind, classify};
+use scimshim::{
+    observe::{
+        Metrics,
+        ledger::{Answer, Kind, Ledger, Moment, Observation, Who, classify},
+    },
+    quirk::Idp,
+};
 use serde_json::{Value, json};
 
 fn own(name: &str) -> String {
@@ -208,6 +215,88 @@ fn a_journal_tells_each_change_of_state() {
     // One line is a journal too.
     let output = risk(&["-"], &event(1.0, "acme", "entra", 503, "probe"));
     assert_eq!((output.status.code(), self::lines(&output).len()), (Some(0), 1));
+}
+
+/// A ledger as the proxy feeds it, and the journal that would have been written beside it.
+struct Both {
+    ledger: Ledger,
+    journal: String,
+}
+
+/// Seconds; the books are alike to the millisecond.
+const START: u64 = 1_800_000_000;
+
+impl Both {
+    fn new() -> Self {
+        let metrics = Arc::new(Metrics::new().expect("a table without doubles"));
+        Self { ledger: Ledger::new(500, 100, metrics), journal: String::new() }
+    }
+
+    fn say(&mut self, at: u64, method: &str, seen: &Observation) -> Kind {
+        let who = Who { tenant: "acme", label: "acme", idp: Idp::Entra, listed: true };
+        let kind = self.ledger.record(&who, Moment((START + at) * 1000), seen);
+        let name = |object: Option<u64>| object.map(|object| object.to_string());
+        let event = json!({
+            "t_s": START + at, "tenant": "acme", "idp": "entra", "method": method, "resource": "Users",
+            "object_id": name(seen.object), "also_id": name(seen.also), "status": seen.status, "kind": kind,
+            "ref": seen.reference, "deprov": seen.deprovision, "guid": seen.guid, "body_scim": seen.scim,
+            "matches": seen.matches
+        });
+        self.journal += &format!("{}\n", json!({"event": event}));
+        kind
+    }
+
+    /// A lookup of a GUID that finds nothing, if it finds anything out.
+    fn look(&mut self, at: u64, object: u64, status: u16) -> Kind {
+        let matches = (status == 200).then_some(0);
+        let seen = Observation { guid: true, matches, ..Observation::new(Kind::Filter, Some(object), status) };
+        self.say(at, "GET", &seen)
+    }
+
+    fn write(&mut self, at: u64, object: u64, status: u16) {
+        self.say(at, "PATCH", &Observation::new(Kind::Write, Some(object), status));
+    }
+
+    /// Both say the same up to the last exchange.
+    #[track_caller]
+    fn agree(&self, at: u64, state: &str, reason: &str) {
+        let output = risk(&["-"], &self.journal);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let last = lines(&output).pop().expect("a change of state");
+        let view = self.ledger.view("acme", Moment((START + at) * 1000)).expect("a tenant");
+        let live = json!([view.state, view.since, view.reason]);
+        assert_eq!(live, json!([last["state"], last["at_s"].as_f64(), last["reason"]]), "{}", self.journal);
+        assert_eq!(json!([view.state, view.reason]), json!([state, reason]));
+        assert!((view.risk - last["risk"].as_f64().expect("a number")).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn an_exported_journal_says_what_the_live_model_says() {
+    let healthy = || {
+        let mut both = Both::new();
+        assert_eq!(both.look(0, 100, 200), Kind::Probe);
+        (1..20).for_each(|object| both.write(object, object, 200));
+        both
+    };
+    for (status, reason) in [(503, "connection"), (401, "auth")] {
+        let mut both = healthy();
+        assert_eq!(both.look(2400, 101, status), Kind::Probe, "a GUID that is not known, and first of its cycle");
+        both.agree(2400, "at_risk", reason);
+    }
+    // A lookup that a write follows was none: here too.
+    let mut both = healthy();
+    assert_eq!(both.look(2400, 101, 503), Kind::Probe);
+    both.agree(2400, "at_risk", "connection");
+    both.say(2401, "POST", &Observation { also: Some(900), ..Observation::new(Kind::Write, Some(101), 201) });
+    for object in 200..216 {
+        both.write(2402, object, 400);
+    }
+    both.write(2403, 900, 400);
+    assert_eq!(both.look(4800, 102, 401), Kind::Probe);
+    // The cycle closes first.
+    both.write(5100, 1, 401);
+    both.agree(5100, "likely_quarantined", "auth");
 }
 
 #[test]

@@ -6,17 +6,18 @@
 use std::collections::VecDeque;
 
 use super::{
-    Component, Kind, Moment, Observation, State, View,
-    causes::Causes,
+    Component, Culprit, Kind, Moment, Observation, State, View,
+    causes::{Causes, noun, others},
     classify::{Answer, Class, classify},
     cycle::{CHECKPOINT, Cycle, GAP, Outcome, Runs, Share},
     distinct::Distinct,
+    faults::{Fault, Faults},
     forecast::Growth,
     history::History,
     names::Names,
     objects::{Failing, Sort},
     rhythm::Rhythm,
-    score::{Counts, Inputs, Profile, Score},
+    score::{ATTEMPTS, Counts, Inputs, Profile, Score},
 };
 use crate::quirk::Idp;
 
@@ -65,11 +66,12 @@ impl Notes {
 }
 
 /// A lookup that was taken for a check until a write shows otherwise.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Doubt {
     object: u64,
-    class: Class,
-    throttled: bool,
+    seen: Observation,
+    /// As a check, and as a lookup.
+    classes: (Class, Class),
     /// Which check of its cycle it was, and what it changed.
     number: u64,
     check: Option<bool>,
@@ -116,6 +118,8 @@ pub(super) struct Book {
     pub(super) last_request: Option<Moment>,
     pub(super) last_success: Option<Moment>,
     pub(super) growth: Growth,
+    /// Why credentials are refused, or cycles dead.
+    pub(super) faults: Faults,
     causes: Causes,
     history: History,
     doubts: VecDeque<Doubt>,
@@ -158,6 +162,7 @@ impl Book {
             last_request: None,
             last_success: None,
             growth: Growth::default(),
+            faults: Faults::default(),
             causes: Causes::default(),
             history: History::default(),
             doubts: VecDeque::new(),
@@ -204,28 +209,35 @@ impl Book {
         self.refresh();
     }
 
-    /// Notes an exchange of the proxy, which does not know checks from lookups.
-    pub(super) fn observe(&mut self, now: Moment, seen: &Observation) -> Class {
+    /// Notes an exchange of the proxy, which does not know checks from lookups; tells what it was taken for.
+    pub(super) fn observe(&mut self, now: Moment, seen: &Observation) -> (Kind, Class) {
         let now = self.begin(now);
         let object = self.object(seen);
         let kind = self.kind(seen, object);
-        if kind == Kind::Write
-            && let Some(object) = object
-        {
-            self.settle_doubt(now, object);
-        }
-        self.note(now, kind, seen, object, kind == Kind::Probe && seen.kind == Kind::Filter)
+        (kind, self.decide(now, kind, seen, object))
+    }
+
+    /// Notes an exchange of which was written down what [`Book::observe`] took it for: a lookup that was taken for a
+    /// check is one, until a write shows otherwise here too.
+    pub(super) fn observe_again(&mut self, now: Moment, seen: &Observation) -> Class {
+        let now = self.begin(now);
+        let object = self.object(seen);
+        self.decide(now, seen.kind, seen, object)
     }
 
     /// Notes an exchange whose kind is as it says.
     pub(super) fn observe_as_told(&mut self, now: Moment, seen: &Observation) -> Class {
         let now = self.begin(now);
         let object = self.object(seen);
-        self.note(now, seen.kind, seen, object, false)
+        self.note(now, seen.kind, seen, object)
     }
 
     /// Runs the timers that are due.
     pub(super) fn advance(&mut self, now: Moment) {
+        if self.since == Moment::default() {
+            // It was made where the time was not known.
+            self.since = now;
+        }
         if now >= self.due {
             while let Some((at, timer)) = self.next_timer()
                 && at <= now
@@ -303,7 +315,7 @@ impl Book {
             last_success: self.last_success.map(seconds),
             next_attempt: estimates.map(|(next, _)| seconds(next)),
             disable: estimates.map(|(_, disable)| seconds(disable)),
-            culprits: self.causes.culprits(&self.failing, &self.references),
+            culprits: self.culprits(),
             history: if with_history { self.history.samples() } else { Vec::new() },
         }
     }
@@ -314,10 +326,51 @@ impl Book {
         period.map(|period| period as f64 / 1000.0)
     }
 
-    /// The texts of the first few culprits.
-    pub(super) fn culprits(&self, count: usize) -> String {
-        let culprits = self.causes.culprits(&self.failing, &self.references);
-        culprits.iter().take(count).map(|culprit| &*culprit.text).collect::<Vec<_>>().join("; ")
+    /// What accounts for the component that is the risk.
+    pub(super) fn culprits(&self) -> Vec<Culprit> {
+        let objects = |references| self.causes.culprits(&self.failing, references);
+        match self.score.reason() {
+            Some(Component::Auth) => self.faults.culprits(true),
+            // Also dead is a cycle in which objects fail and nothing succeeds.
+            Some(Component::Connection) if self.faults.is_empty() => objects(Some(&self.references)),
+            Some(Component::Connection) => self.faults.culprits(false),
+            Some(Component::Calls | Component::EscrowBase | Component::EscrowProportion) => objects(None),
+            Some(Component::MassDelete) => vec![self.deletions()],
+            Some(Component::ThrottleAttempts) => {
+                let mut culprits = vec![self.attempts()];
+                culprits.extend(objects(Some(&self.references)));
+                culprits
+            }
+            Some(Component::EscrowTotal | Component::StuckTasks) | None => objects(Some(&self.references)),
+        }
+    }
+
+    fn deletions(&self) -> Culprit {
+        let (objects, threshold) = (self.cycle_deprovisioned(), self.threshold.max(1));
+        let share = objects as f64 / f64::from(threshold);
+        let (noun, percent) = (noun("", objects), (share * 100.0).round());
+        let text = format!("{objects} {noun} deprovisioned in one cycle, {percent} % of the threshold of {threshold}");
+        Culprit { cause: others(0), objects, share: share.min(1.0), text }
+    }
+
+    fn attempts(&self) -> Culprit {
+        let waits = self.waits();
+        let objects = self.failing.waiting(waits) + self.references.waiting(waits);
+        let share = f64::from(waits) / ATTEMPTS;
+        let (noun, percent) = (noun("", objects), (share * 100.0).round());
+        let times = if waits == 1 { "once" } else { &*format!("{waits} times in a row") };
+        let text = format!("{objects} {noun} told to wait {times}, {percent} % of the attempts before it gives up");
+        Culprit { cause: others(429), objects, share: share.min(1.0), text }
+    }
+
+    /// The running cycle's, between cycles the last one's.
+    fn cycle_deprovisioned(&self) -> u64 {
+        self.cycle.as_ref().map_or(self.deprovisioned, |cycle| cycle.deprovisioned.len())
+    }
+
+    /// The longest run of 429 on one object.
+    fn waits(&self) -> u8 {
+        self.failing.waits().max(self.references.waits())
     }
 
     /// What is left until the nearest published figure; an event-driven IdP has none.
@@ -401,10 +454,19 @@ impl Book {
         if is_check { Kind::Probe } else { Kind::Filter }
     }
 
-    fn note(&mut self, now: Moment, kind: Kind, seen: &Observation, object: Option<u64>, guessed: bool) -> Class {
+    fn decide(&mut self, now: Moment, kind: Kind, seen: &Observation, object: Option<u64>) -> Class {
+        match (kind, object) {
+            (Kind::Write, Some(object)) => self.settle_doubt(now, object),
+            (Kind::Probe, Some(object)) => self.doubt(seen, object),
+            (Kind::Filter | Kind::Get | Kind::Probe | Kind::Write, _) => {}
+        }
+        self.note(now, kind, seen, object)
+    }
+
+    fn note(&mut self, now: Moment, kind: Kind, seen: &Observation, object: Option<u64>) -> Class {
         let class = self.classify(kind, seen);
-        if guessed && let Some(object) = object {
-            self.doubt(seen, object);
+        if let Some(fault) = Fault::of(kind, class, seen) {
+            self.faults.add(fault, 1);
         }
         if let Some(cycle) = &mut self.cycle {
             cycle.note(now, kind, class);
@@ -515,26 +577,34 @@ impl Book {
     }
 
     fn doubt(&mut self, seen: &Observation, object: u64) {
-        let class = self.classify(Kind::Filter, seen);
+        let classes = (self.classify(Kind::Probe, seen), self.classify(Kind::Filter, seen));
         let Some(cycle) = &self.cycle else { return };
         if self.doubts.len() == DOUBTS {
             self.doubts.pop_front();
         }
         let (number, check, refused) = (cycle.checks + 1, cycle.check, self.refused);
-        self.doubts.push_back(Doubt { object, class, throttled: seen.status == 429, number, check, refused });
+        self.doubts.push_back(Doubt { object, seen: seen.clone(), classes, number, check, refused });
     }
 
     /// A write for an object whose lookup was taken for a check: it was none.
     fn settle_doubt(&mut self, now: Moment, object: u64) {
         let Some(at) = self.doubts.iter().position(|doubt| doubt.object == object) else { return };
         let (Some(doubt), Some(cycle)) = (self.doubts.remove(at), &mut self.cycle) else { return };
+        let Doubt { seen, classes: (as_check, as_lookup), .. } = doubt;
+        cycle.gone |= as_lookup == Class::Connection;
         if cycle.checks == doubt.number {
             // No check came after it that would have said something of its own.
             (cycle.check, self.refused) = (doubt.check, doubt.refused);
             cycle.checks -= 1;
+            if let Some(fault) = Fault::of(Kind::Probe, as_check, &seen) {
+                self.faults.take(&fault);
+            }
+            if let Some(fault) = Fault::of(Kind::Filter, as_lookup, &seen) {
+                self.faults.add(fault, 1);
+            }
         }
-        cycle.gone |= doubt.class == Class::Connection;
-        self.outcome(now, object, Sort::Read, doubt.class, (false, doubt.throttled), super::causes::UNKNOWN);
+        let cause = self.causes.place(seen.cause.as_deref(), &self.failing, &self.references);
+        self.outcome(now, object, Sort::Read, as_lookup, (false, seen.status == 429), cause);
     }
 
     fn after_exchange(&mut self, now: Moment, class: Class) {
@@ -693,6 +763,7 @@ impl Book {
 
     fn refresh(&mut self) {
         let runs = self.running_runs();
+        self.faults.retain(self.refused || self.refusals > 0, runs.dead > 0);
         self.score = Score::new(
             self.profile,
             &Inputs {
@@ -702,11 +773,11 @@ impl Book {
                 over: runs.over,
                 refused: self.refused,
                 refusals: self.refusals,
-                deprovisioned: self.cycle.as_ref().map_or(self.deprovisioned, |cycle| cycle.deprovisioned.len()),
+                deprovisioned: self.cycle_deprovisioned(),
                 threshold: self.threshold,
                 // A group that could not be pushed is a task that waits, too.
                 stuck: self.failing.stuck() + self.references.stuck(),
-                waits: self.failing.waits(),
+                waits: self.waits(),
             },
         );
     }

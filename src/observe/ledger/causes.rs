@@ -11,7 +11,7 @@ pub(super) const CAUSES: usize = 64;
 pub(super) const UNKNOWN: u8 = 0;
 const OTHER: u8 = CAUSES as u8 - 1;
 /// As many culprits as a person reads.
-const SHOWN: usize = 10;
+pub(super) const SHOWN: usize = 10;
 
 /// The reasons of one tenant.
 #[derive(Debug, Clone, Default)]
@@ -34,10 +34,10 @@ impl Causes {
         at
     }
 
-    /// The greatest share first.
-    pub(super) fn culprits(&self, failing: &Failing, references: &Failing) -> Vec<Culprit> {
-        let all = failing.len() + references.len();
-        let counts = (0..=OTHER).map(|at| (at, count(failing, at) + count(references, at)));
+    /// The greatest share first; `references` where they have a part in what is asked.
+    pub(super) fn culprits(&self, failing: &Failing, references: Option<&Failing>) -> Vec<Culprit> {
+        let all = failing.len() + references.map_or(0, Failing::len);
+        let counts = (0..=OTHER).map(|at| (at, count(failing, at) + references.map_or(0, |set| count(set, at))));
         let mut counts: Vec<_> = counts.filter(|(_, objects)| *objects > 0).collect();
         counts.sort_by_key(|(at, objects)| (std::cmp::Reverse(*objects), *at));
         counts.truncate(SHOWN);
@@ -49,24 +49,41 @@ impl Causes {
         let percent = (share * 100.0).round();
         let cause = at.checked_sub(1).and_then(|at| self.0.get(usize::from(at)));
         let text = match cause {
-            Some(cause) => format!("{objects} {}, {percent} % of failures", words(cause)),
-            None if at == UNKNOWN => format!("{objects} objects, reason not known, {percent} % of failures"),
-            None => format!("{objects} objects, other reasons, {percent} % of failures"),
+            Some(cause) => format!("{objects} {}, {percent} % of failures", words(cause, objects)),
+            None => {
+                let why = if at == UNKNOWN { "reason not known" } else { "other reasons" };
+                format!("{objects} {}, {why}, {percent} % of failures", noun("", objects))
+            }
         };
-        let resource = if at == UNKNOWN { "unknown" } else { "other" };
-        let none = Cause { resource, status: 0, scim_type: None, attribute: None, quirk: None, refusal: None };
+        let none = if at == UNKNOWN { Cause { resource: "unknown", ..others(0) } } else { others(0) };
         Culprit { cause: cause.cloned().unwrap_or(none), objects, share, text }
     }
+}
+
+/// Of nothing in particular.
+pub(super) fn others(status: u16) -> Cause {
+    Cause { resource: "other", status, scim_type: None, attribute: None, quirk: None, refusal: None }
 }
 
 fn count(failing: &Failing, at: u8) -> u64 {
     failing.causes().get(usize::from(at)).copied().unwrap_or(0).into()
 }
 
+/// What is counted: resources of RFC 7644 that are many have a name in the plural, which is also that of one but for its
+/// last letter.
+pub(super) fn noun(resource: &'static str, count: u64) -> &'static str {
+    match resource {
+        "Groups" | "ResourceTypes" | "Schemas" | "Users" if count == 1 => &resource[..resource.len() - 1],
+        "Groups" | "ResourceTypes" | "Schemas" | "Users" => resource,
+        _ if count == 1 => "object",
+        _ => "objects",
+    }
+}
+
 /// Such as `Users, 400 invalidValue, emails.type`.
-fn words(cause: &Cause) -> String {
+fn words(cause: &Cause, count: u64) -> String {
     let status = if cause.status == 0 { "no answer".to_owned() } else { cause.status.to_string() };
-    let mut text = format!("{}, {status}", cause.resource);
+    let mut text = format!("{}, {status}", noun(cause.resource, count));
     if let Some(scim_type) = cause.scim_type {
         text.push(' ');
         text.push_str(scim_type);
@@ -99,10 +116,15 @@ mod tests {
             let place = causes.place(cause.1.as_ref(), &failing, &references);
             failing.fail(object as u64, Moment(1), Sort::Write, false, place);
         }
-        let culprits = causes.culprits(&failing, &references);
+        let culprits = causes.culprits(&failing, Some(&references));
         assert_eq!(culprits[0].text, "2 Users, 400 invalidValue, emails.type, 50 % of failures");
         assert_eq!((culprits.len(), culprits[0].share), (3, 0.5));
-        assert_eq!(culprits[1].text, "1 objects, reason not known, 25 % of failures");
+        assert_eq!(culprits[1].text, "1 object, reason not known, 25 % of failures");
+        assert_eq!(culprits[2].text, "1 User, 409 invalidValue, emails.type, 25 % of failures");
+        assert_eq!(
+            [noun("Groups", 1), noun("Groups", 2), noun("other", 1), noun("Me", 2)],
+            ["Group", "Groups", "object", "objects"]
+        );
     }
 
     #[test]
@@ -113,7 +135,7 @@ mod tests {
             failing.fail(status.into(), Moment(1), Sort::Write, false, place);
         }
         assert_eq!((causes.0.len(), failing.causes()[usize::from(OTHER)]), (62, 138));
-        let text = &causes.culprits(&failing, &references)[0].text;
+        let text = &causes.culprits(&failing, Some(&references))[0].text;
         assert_eq!(text, "138 objects, other reasons, 69 % of failures");
         // What nobody fails for any more makes room.
         failing.succeed(7, Sort::Write, false);

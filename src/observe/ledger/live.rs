@@ -7,7 +7,7 @@ use std::{
     collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Instant, SystemTime},
 };
@@ -16,7 +16,7 @@ use lru::LruCache;
 use prometheus::IntCounter;
 
 use super::{
-    Class, Component, Moment, Observation, State, View,
+    Class, Component, Kind, Moment, Observation, State, View,
     book::{Book, Change, Notes, profile},
     cycle::Outcome,
     score::Profile,
@@ -90,8 +90,10 @@ struct Shelf {
     threshold: u32,
     max_dynamic: usize,
     listed: HashMap<Box<str>, Arc<Slot>>,
-    /// Least recently used first to go.
+    /// Not listed, and told success once. Least recently used first to go.
     dynamic: LruCache<Box<str>, Arc<Slot>>,
+    /// Never told success: anybody can invent a name, and displaces none but such.
+    probation: LruCache<Box<str>, Arc<Slot>>,
     meters: HashMap<Box<str>, Arc<Meters>>,
 }
 
@@ -100,6 +102,8 @@ struct Shelf {
 struct Slot {
     tenant: Box<str>,
     due: AtomicU64,
+    /// Listed, or told success once: its changes of state are worth a line.
+    proven: AtomicBool,
     inner: Mutex<Inner>,
 }
 
@@ -164,6 +168,10 @@ const COMPONENTS: [Component; 9] = [
     Component::ThrottleAttempts,
 ];
 
+/// On probation is one for so many that are not, but never less than this: as many as customers that are set up at once.
+const PROBATION: usize = 10;
+const LEAST_PROBATION: usize = 16;
+
 /// Culprits in a line of the log.
 const NAMED: usize = 3;
 
@@ -175,6 +183,7 @@ impl Ledger {
             max_dynamic,
             listed: HashMap::new(),
             dynamic: LruCache::unbounded(),
+            probation: LruCache::unbounded(),
             meters: HashMap::new(),
         };
         Self { shelf: Mutex::new(shelf), metrics, exported: Mutex::default(), changes: AtomicU64::new(0) }
@@ -202,7 +211,8 @@ impl Ledger {
         let gone: Vec<Box<str>> = shelf.listed.keys().filter(|name| !names.contains(&***name)).cloned().collect();
         for name in gone {
             if let Some(slot) = shelf.listed.remove(&name) {
-                shelf.dynamic.put(name, slot);
+                slot.proven.store(lock(&slot.inner).book.last_success.is_some(), Ordering::Relaxed);
+                shelf.put(slot);
             }
         }
         shelf.bound();
@@ -212,8 +222,8 @@ impl Ledger {
         self.changes.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes one exchange.
-    pub fn record(&self, who: &Who<'_>, now: Moment, seen: &Observation) {
+    /// Notes one exchange, and tells what it was taken for: a lookup may be a check.
+    pub fn record(&self, who: &Who<'_>, now: Moment, seen: &Observation) -> Kind {
         let slot = lock(&self.shelf).slot(who, &self.metrics, now);
         let mut inner = lock(&slot.inner);
         if *inner.meters.label != *who.label {
@@ -226,12 +236,17 @@ impl Ledger {
         if who.idp != Idp::Auto {
             inner.book.set_profile(profile(who.idp));
         }
-        let class = inner.book.observe(now, seen);
+        let (kind, class) = inner.book.observe(now, seen);
         inner.meters.outcomes[class as usize].inc();
         if class == Class::Auth {
             inner.meters.auth_failures.inc();
         }
+        let proves = class == Class::Ok && !slot.proven.swap(true, Ordering::Relaxed);
         self.settle(&slot, inner);
+        if proves {
+            lock(&self.shelf).promote(slot);
+        }
+        kind
     }
 
     /// Runs what is due: to be called about every second.
@@ -280,7 +295,8 @@ impl Ledger {
     pub fn view(&self, tenant: &str, now: Moment) -> Option<View> {
         let slot = {
             let shelf = lock(&self.shelf);
-            shelf.listed.get(tenant).or_else(|| shelf.dynamic.peek(tenant)).cloned()
+            let unlisted = || shelf.dynamic.peek(tenant).or_else(|| shelf.probation.peek(tenant));
+            shelf.listed.get(tenant).or_else(unlisted).cloned()
         }?;
         Some(self.look(&slot, now, true))
     }
@@ -292,15 +308,10 @@ impl Ledger {
 
     /// All books as bytes, with the key by which their objects are named.
     pub fn snapshot(&self, key: &Key, now: Moment) -> Vec<u8> {
-        let (listed, dynamic) = {
-            let shelf = lock(&self.shelf);
-            let listed: Vec<_> = shelf.listed.values().cloned().collect();
-            // Most recently used first: where there is not room for all, those matter.
-            (listed, shelf.dynamic.iter().map(|(_, slot)| Arc::clone(slot)).collect::<Vec<_>>())
-        };
         let mut writer = snapshot::Writer::new(key, now);
-        for slot in listed.iter().chain(&dynamic) {
-            writer.book(&slot.tenant, &lock(&slot.inner).book);
+        for slot in self.all() {
+            let inner = lock(&slot.inner);
+            writer.book(&slot.tenant, *inner.meters.label == *slot.tenant, &inner.book);
         }
         writer.finish()
     }
@@ -312,10 +323,16 @@ impl Ledger {
     pub fn restore(&self, bytes: &[u8], now: Moment) -> Result<Key, snapshot::Corrupt> {
         let kept = snapshot::read(bytes, now)?;
         let mut shelf = lock(&self.shelf);
+        let unlisted = |book: &snapshot::Taken| book.labelled && !shelf.listed.contains_key(&*book.tenant);
+        let named: Vec<bool> = named(kept.books.iter().map(unlisted)).collect();
         // Most recently used last.
-        for (tenant, book) in kept.books.into_iter().rev() {
-            let who = Who { tenant: &tenant, label: OTHER, idp: Idp::Auto, listed: false };
+        for (snapshot::Taken { tenant, book, .. }, named) in kept.books.into_iter().zip(named).rev() {
+            let label = if named { &*tenant } else { OTHER };
+            let who = Who { tenant: &tenant, label, idp: Idp::Auto, listed: false };
             let slot = shelf.slot(&who, &self.metrics, now);
+            if book.last_success.is_some() && !slot.proven.swap(true, Ordering::Relaxed) {
+                shelf.promote(Arc::clone(&slot));
+            }
             let mut inner = lock(&slot.inner);
             inner.book = book;
             inner.book.threshold = shelf.threshold;
@@ -368,16 +385,34 @@ impl Ledger {
         if notes.visible || !notes.changes.is_empty() {
             self.changes.fetch_add(1, Ordering::Relaxed);
         }
-        let culprits = if notes.changes.is_empty() { String::new() } else { inner.book.culprits(NAMED) };
+        if notes.changes.is_empty() || !slot.proven.load(Ordering::Relaxed) {
+            return;
+        }
+        let culprits = inner.book.culprits();
         drop(inner);
+        let culprits: Vec<&str> = culprits.iter().take(NAMED).map(|culprit| &*culprit.text).collect();
         for change in notes.changes {
-            tell(&slot.tenant, &change, &culprits);
+            tell(&slot.tenant, &change, &culprits.join("; "));
         }
     }
 }
 
-/// The label of a tenant that has not called since the restart.
+/// The label of tenants that have none of their own.
 const OTHER: &str = "_other";
+
+/// Of tenants that are not listed, and have not called since the restart, as many keep labels of their own: the default
+/// of `metrics.max_tenants`. Labels are given anew after a restart, so that without a bound they would add up.
+const LABELLED: usize = 200;
+
+/// The number of them.
+fn named(labelled: impl Iterator<Item = bool>) -> impl Iterator<Item = bool> {
+    let mut left = LABELLED;
+    labelled.map(move |labelled| {
+        let named = labelled && left > 0;
+        left -= usize::from(named);
+        named
+    })
+}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -413,14 +448,19 @@ fn tell(tenant: &str, change: &Change, culprits: &str) {
 
 impl Shelf {
     fn slots(&self) -> impl Iterator<Item = &Arc<Slot>> {
-        self.listed.values().chain(self.dynamic.iter().map(|(_, slot)| slot))
+        // Most recently used first: where there is not room for all, those matter.
+        self.listed.values().chain(self.dynamic.iter().chain(&self.probation).map(|(_, slot)| slot))
     }
 
     fn slot(&mut self, who: &Who<'_>, metrics: &Metrics, now: Moment) -> Arc<Slot> {
         if let Some(slot) = self.listed.get(who.tenant) {
             return Arc::clone(slot);
         }
-        let known = if who.listed { self.dynamic.pop(who.tenant) } else { self.dynamic.get(who.tenant).cloned() };
+        let known = if who.listed {
+            self.dynamic.pop(who.tenant).or_else(|| self.probation.pop(who.tenant))
+        } else {
+            self.dynamic.get(who.tenant).or_else(|| self.probation.get(who.tenant)).cloned()
+        };
         let is_new = known.is_none();
         let slot = known.unwrap_or_else(|| {
             let book = Book::new(profile(who.idp), self.threshold, now);
@@ -428,22 +468,42 @@ impl Shelf {
             Arc::new(Slot {
                 tenant: who.tenant.into(),
                 due,
+                proven: AtomicBool::new(false),
                 inner: Mutex::new(Inner { book, configured: None, meters }),
             })
         });
         if who.listed {
+            slot.proven.store(true, Ordering::Relaxed);
             self.listed.insert(who.tenant.into(), Arc::clone(&slot));
         } else if is_new {
-            self.dynamic.put(who.tenant.into(), Arc::clone(&slot));
-            self.bound();
+            self.put(Arc::clone(&slot));
         }
         slot
+    }
+
+    /// An unlisted one, to where it belongs.
+    fn put(&mut self, slot: Arc<Slot>) {
+        let place = if slot.proven.load(Ordering::Relaxed) { &mut self.dynamic } else { &mut self.probation };
+        place.put(slot.tenant.clone(), slot);
+        self.bound();
+    }
+
+    /// One on probation was told success.
+    fn promote(&mut self, slot: Arc<Slot>) {
+        // While nobody looked it may have been listed, or forgotten and made anew.
+        if !self.listed.contains_key(&slot.tenant) && !self.dynamic.contains(&slot.tenant) {
+            self.probation.pop(&slot.tenant);
+            self.put(slot);
+        }
     }
 
     fn bound(&mut self) {
         // The one that has just come is the last to go.
         while self.dynamic.len() > self.max_dynamic.max(1) {
             self.dynamic.pop_lru();
+        }
+        while self.probation.len() > (self.max_dynamic / PROBATION).max(LEAST_PROBATION) {
+            self.probation.pop_lru();
         }
     }
 
@@ -680,6 +740,109 @@ mod tests {
         assert_eq!(names, ["a", "c", "d"]);
         assert!(ledger.view("b", at(9)).is_none());
         assert!(!metrics.text().unwrap().contains(r#"scimshim_quarantine_risk_ratio{tenant="b"}"#));
+    }
+
+    #[test]
+    fn invented_names_displace_nobody_and_fill_no_log() {
+        let log = Log::catch();
+        let (ledger, metrics) = ledger();
+        ledger.record(&who("acme", "acme"), at(0), &seen(Kind::Probe, None, 200));
+        ledger.record(&who("globex", "globex"), at(1), &seen(Kind::Probe, None, 401));
+        for name in 0..100 {
+            let name = format!("invented-{name}");
+            ledger.record(&who("globex", "globex"), at(2), &seen(Kind::Probe, None, 401));
+            ledger.record(&who(&name, "_other"), at(2), &seen(Kind::Probe, None, 401));
+        }
+        let names = |ledger: &Ledger| ledger.views(at(3)).into_iter().map(|view| view.tenant).collect::<Vec<_>>();
+        let have = names(&ledger);
+        assert_eq!((have.len(), &*have[0], &*have[1]), (1 + LEAST_PROBATION, "acme", "globex"), "{have:?}");
+        assert_eq!(ledger.view("invented-99", at(3)).unwrap().state, State::AtRisk);
+        ledger.export(at(3));
+        assert!(has(&metrics, r#"scimshim_quarantine_state{state="at_risk",tenant="globex"} 1"#));
+        let lines = |log: &Log| log.text().lines().map(str::to_owned).collect::<Vec<_>>();
+        assert!(lines(&log).iter().all(|line| line.contains("acme")), "{}", log.text());
+        // The first success ends probation, also over a restart.
+        ledger.record(&who("globex", "globex"), at(4), &seen(Kind::Probe, None, 200));
+        ledger.tick(at(4 + 300));
+        let (after, _) = self::ledger();
+        after.restore(&ledger.snapshot(&Key::from_bytes([7; 32]), at(305)), at(305)).unwrap();
+        assert!(lines(&log).last().unwrap().contains("globex"), "{}", log.text());
+        for ledger in [&ledger, &after] {
+            for name in 0..100 {
+                ledger.record(&who(&format!("another-{name}"), "_other"), at(306), &seen(Kind::Probe, None, 401));
+            }
+            assert_eq!(names(ledger).iter().filter(|name| ["acme", "globex"].contains(&&***name)).count(), 2);
+        }
+    }
+
+    #[test]
+    fn one_that_is_listed_no_longer_is_on_probation_unless_it_was_told_success() {
+        let (ledger, _) = ledger();
+        ledger.reconfigure(500, 3, &[("acme", "acme", Idp::Entra), ("globex", "globex", Idp::Entra)]);
+        ledger.record(&Who { listed: true, ..who("acme", "acme") }, at(0), &seen(Kind::Probe, None, 200));
+        ledger.reconfigure(500, 3, &[]);
+        let places = |ledger: &Ledger| {
+            let shelf = lock(&ledger.shelf);
+            (shelf.listed.len(), shelf.dynamic.contains("acme"), shelf.probation.contains("globex"))
+        };
+        assert_eq!(places(&ledger), (0, true, true));
+        ledger.reconfigure(500, 3, &[("acme", "acme", Idp::Entra), ("globex", "globex", Idp::Entra)]);
+        assert_eq!(places(&ledger), (2, false, false));
+    }
+
+    #[test]
+    fn labels_of_their_own_are_kept_over_a_restart_but_not_more_than_usual() {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let before = Ledger::new(500, 1000, metrics);
+        let names: Vec<String> = (0..LABELLED + 50).map(|name| format!("tenant-{name}")).collect();
+        for name in &names {
+            before.record(&who(name, name), at(0), &seen(Kind::Probe, None, 200));
+        }
+        before.record(&who("stranger", "_other"), at(1), &seen(Kind::Probe, None, 200));
+        let bytes = before.snapshot(&Key::from_bytes([7; 32]), at(2));
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let after = Ledger::new(500, 1000, Arc::clone(&metrics));
+        after.reconfigure(500, 1000, &[("tenant-3", "tenant-3", Idp::Entra)]);
+        after.restore(&bytes, at(2)).unwrap();
+        let label = |tenant: &str| after.view(tenant, at(2)).unwrap().label;
+        assert_eq!(
+            (label("stranger"), label("tenant-249"), label("tenant-3")),
+            ("_other".to_owned(), "tenant-249".to_owned(), "tenant-3".to_owned())
+        );
+        assert_eq!(label("tenant-0"), "_other", "the least recently used");
+        let own = names.iter().filter(|name| label(name) == **name).count();
+        assert_eq!(own, LABELLED + 1, "and the one that is listed");
+        after.export(at(2));
+        assert!(has(&metrics, r#"scimshim_quarantine_state{state="healthy",tenant="tenant-249"} 1"#));
+    }
+
+    #[test]
+    fn it_is_known_after_a_restart_why_credentials_are_refused() {
+        let (before, _) = ledger();
+        let acme = who("acme", "acme");
+        before.record(&acme, at(0), &seen(Kind::Probe, None, 200));
+        before.record(&acme, at(1), &Observation { reference: true, ..seen(Kind::Write, Some(1), 400) });
+        for object in 0..4 {
+            before.record(&acme, at(2), &seen(Kind::Write, Some(object), 401));
+        }
+        let texts = |ledger: &Ledger| {
+            let culprits = ledger.view("acme", at(500)).unwrap().culprits;
+            culprits.into_iter().map(|culprit| culprit.text).collect::<Vec<_>>()
+        };
+        assert_eq!(texts(&before), ["4 answers 401 invalidValue (Users), 100 % of refused credentials"]);
+        let (after, _) = ledger();
+        after.restore(&before.snapshot(&Key::from_bytes([7; 32]), at(600)), at(600)).unwrap();
+        assert_eq!(texts(&after), ["4 answers 401, 100 % of refused credentials"]);
+    }
+
+    #[test]
+    fn nothing_is_ever_so_since_1970() {
+        let (ledger, _) = ledger();
+        ledger.reconfigure(500, 3, &[("acme", "acme", Idp::Entra)]);
+        assert_eq!(ledger.view("acme", at(5)).unwrap().since, (START.0 / 1000 + 5) as f64);
+        assert_eq!(ledger.view("acme", at(9)).unwrap().since, (START.0 / 1000 + 5) as f64);
+        ledger.record(&Who { listed: true, ..who("acme", "acme") }, at(20), &seen(Kind::Probe, None, 200));
+        assert_eq!(ledger.view("acme", at(30)).unwrap().since, (START.0 / 1000 + 20) as f64);
     }
 
     #[test]

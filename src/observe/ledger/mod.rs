@@ -9,6 +9,7 @@ mod causes;
 mod classify;
 mod cycle;
 mod distinct;
+mod faults;
 mod forecast;
 mod history;
 mod live;
@@ -232,7 +233,7 @@ pub struct View {
     pub label: String,
     /// What the model takes it to be in.
     pub state: State,
-    /// Since when.
+    /// Since when; of a tenant that is listed and has not called, since it was first looked at.
     pub since: f64,
     /// The greatest of the components.
     pub risk: f64,
@@ -260,7 +261,8 @@ pub struct View {
     pub next_attempt: Option<f64>,
     /// When it is expected to switch off, in quarantine.
     pub disable: Option<f64>,
-    /// What accounts for the failing objects, the greatest share first.
+    /// What accounts for the risk, the greatest share first: refused credentials or failures of the connection where
+    /// [`View::reason`] is one of these, else failing objects.
     pub culprits: Vec<Culprit>,
     /// How it went, oldest first.
     pub history: Vec<Sample>,
@@ -271,11 +273,12 @@ pub struct View {
 pub struct Culprit {
     /// The reason.
     pub cause: Cause,
-    /// Objects that fail for it.
+    /// Objects that fail for it; of a refused or dead connection, answers.
     pub objects: u64,
-    /// Of all failing objects, 0 to 1.
+    /// Of all such failures, 0 to 1; of deletions and attempts, of their limit.
     pub share: f64,
-    /// For people, such as `3 Users, 400 invalidValue, emails.type, 91 % of failures`.
+    /// For people, such as `3 Users, 400 invalidValue, emails.type, 91 % of failures` or `1 check 503, 100 % of failed
+    /// checks`.
     pub text: String,
 }
 

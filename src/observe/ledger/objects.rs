@@ -154,6 +154,11 @@ impl Failing {
         self.sums.waits.iter().rposition(|count| *count > 0).unwrap_or(0) as u8
     }
 
+    /// How many were told to wait so often in a row, and not more often.
+    pub(super) fn waiting(&self, waits: u8) -> u64 {
+        self.sums.waits.get(usize::from(waits)).copied().unwrap_or(0).into()
+    }
+
     /// How many fail for each cause; may be empty.
     pub(super) fn causes(&self) -> &[u32] {
         &self.sums.causes

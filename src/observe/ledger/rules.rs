@@ -535,6 +535,149 @@ fn fewer_failures_than_the_minimum_are_never_enough() {
     told.is(360, AtRisk).write(400, 4999, 400).check(400, 200).is(700, LikelyQuarantined);
 }
 
+/// Who is told why.
+mod culprits {
+    use super::*;
+    use crate::observe::ledger::Cause;
+
+    fn texts(told: &Told) -> Vec<String> {
+        told.0.culprits().into_iter().map(|culprit| culprit.text).collect()
+    }
+
+    impl Told {
+        /// With the cause that the proxy would give.
+        fn fails(&mut self, at: u64, kind: Kind, object: Option<u64>, status: u16) -> &mut Self {
+            self.fails_with(at, kind, object, status, |_| ())
+        }
+
+        fn fails_with(
+            &mut self,
+            at: u64,
+            kind: Kind,
+            object: Option<u64>,
+            status: u16,
+            change: impl Fn(&mut Observation),
+        ) -> &mut Self {
+            let resource = "Users";
+            let cause = Cause { resource, status, scim_type: None, attribute: None, quirk: None, refusal: None };
+            self.with(at, kind, object, status, |seen| {
+                seen.cause = Some(Box::new(cause.clone()));
+                change(seen);
+            })
+        }
+    }
+
+    #[test]
+    fn refused_credentials_are_not_put_down_to_an_old_failure() {
+        let mut told = Told::entra();
+        told.check(0, 200).fails_with(1, Kind::Write, Some(1), 400, |seen| seen.reference = true);
+        assert_eq!(texts(&told), ["1 User, 400, 100 % of failures"], "at no risk, what fails at all");
+        told.fails(2400, Kind::Filter, Some(2), 401).fails(2401, Kind::Write, Some(3), 401).is(2401, AtRisk);
+        assert_eq!(texts(&told), ["2 answers 401 (Users), 100 % of refused credentials"]);
+        told.is(2701, LikelyQuarantined);
+        assert_eq!(texts(&told), ["2 answers 401 (Users), 100 % of refused credentials"]);
+        // A refused check stands until a check is answered otherwise.
+        told.say(9000, Kind::Probe, None, 403);
+        assert_eq!(
+            texts(&told),
+            ["2 answers 401 (Users), 67 % of refused credentials", "1 check 403, 33 % of refused credentials",]
+        );
+        told.check(20_000, 200);
+        assert_eq!(texts(&told), ["1 User, 400, 100 % of failures"]);
+    }
+
+    #[test]
+    fn two_cycles_with_a_refused_check_are_put_down_to_it() {
+        let mut told = Told::entra();
+        told.check(0, 401).check(2400, 401);
+        assert_eq!(told.0.score().reason(), Some(Connection), "both are full");
+        assert_eq!(texts(&told), ["2 checks 401, 100 % of refused credentials"]);
+    }
+
+    #[test]
+    fn dead_cycles_are_put_down_to_checks_and_lookups_until_one_lives() {
+        let mut told = Told::entra();
+        told.cycles([0]).fails(1, Kind::Write, Some(9), 400).check(2400, 503);
+        assert_eq!(texts(&told), ["1 check 503, 100 % of failed checks"]);
+        told.fails(2401, Kind::Filter, Some(2), 404).check(4800, 0);
+        assert_eq!(
+            texts(&told),
+            [
+                "1 check 503, 33 % of failures of the connection",
+                "1 lookup 404 (Users), 33 % of failures of the connection",
+                "1 check without an answer, 33 % of failures of the connection",
+            ]
+        );
+        told.check(7200, 200);
+        assert_eq!(texts(&told), ["1 User, 400, 100 % of failures"]);
+        told.check(9600, 502);
+        assert_eq!(texts(&told), ["1 check 502, 100 % of failed checks"], "the run before it is forgotten");
+    }
+
+    #[test]
+    fn a_cycle_that_is_dead_by_its_objects_is_put_down_to_them() {
+        let mut told = Told::entra();
+        told.check(0, 200);
+        for object in 0..3 {
+            told.fails(2400, Kind::Write, Some(object), 500);
+        }
+        assert_eq!(
+            (told.0.score().reason(), texts(&told)),
+            (Some(Connection), vec!["3 Users, 500, 100 % of failures".to_owned()])
+        );
+    }
+
+    #[test]
+    fn references_have_no_part_in_what_they_are_not_counted_for() {
+        let mut told = Told::entra();
+        told.check(0, 200);
+        for object in 0..12 {
+            told.fails(1, Kind::Write, Some(object), 400);
+            told.fails_with(1, Kind::Write, Some(object), 409, |seen| seen.reference = true);
+        }
+        assert_eq!(
+            (told.0.score().reason(), texts(&told)),
+            (Some(Calls), vec!["12 Users, 400, 100 % of failures".to_owned()])
+        );
+    }
+
+    #[test]
+    fn deletions_and_attempts_have_words_of_their_own() {
+        let mut told = Told::entra();
+        told.check(0, 200);
+        for object in 0..300 {
+            told.with(1, Kind::Write, Some(object), 204, |seen| seen.deprovision = true);
+        }
+        told.fails(2, Kind::Write, Some(999), 400);
+        assert_eq!(texts(&told), ["300 objects deprovisioned in one cycle, 60 % of the threshold of 500"]);
+        let mut told = Told::okta();
+        for attempt in 0..4 {
+            told.fails(attempt, Kind::Write, Some(1), 429);
+        }
+        assert_eq!(
+            texts(&told),
+            [
+                "1 object told to wait 4 times in a row, 40 % of the attempts before it gives up",
+                "1 User, 429, 100 % of failures",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_check_that_was_a_lookup_is_put_down_as_one() {
+        let mut told = Told::entra();
+        told.cycles([0]);
+        let cause = Cause { resource: "Users", ..crate::observe::ledger::causes::others(503) };
+        let look = Observation { guid: true, cause: Some(Box::new(cause)), ..exchange(Kind::Filter, Some(9), 503) };
+        told.0.observe(Moment(2_400_000), &look);
+        assert_eq!(texts(&told), ["1 check 503, 100 % of failed checks"]);
+        told.0.observe(Moment(2_401_000), &exchange(Kind::Write, Some(9), 401));
+        assert_eq!(texts(&told), ["1 answer 401, 100 % of refused credentials"]);
+        told.0.observe(Moment(2_402_000), &exchange(Kind::Filter, Some(8), 200));
+        assert_eq!(texts(&told), ["1 User, 503, 100 % of failures"]);
+    }
+}
+
 /// What the proxy sees does not say whether it is a check.
 mod live {
     use super::*;

@@ -22,7 +22,7 @@ const DELETED: f64 = 0.60;
 const EVENTS: f64 = 0.90;
 /// Failed objects that make `stuck_tasks` full, and the attempts after which Okta gives up.
 const STUCK: f64 = 50.0;
-const ATTEMPTS: f64 = 10.0;
+pub(super) const ATTEMPTS: f64 = 10.0;
 
 /// Whether an IdP works in cycles, or sends each change when it happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -2,7 +2,8 @@
 //!
 //! Bytes of fixed width and not JSON: a full tenant has 130,000 entries of 16 bytes, written every minute. What is read
 //! is not trusted further than its form: it is bounded before it is read, has a checksum, and every count is compared
-//! with what is left. Causes and history are not kept; they come again.
+//! with what is left. Causes of failing objects and history are not kept; they come again. Why a connection is refused or
+//! dead is kept as statuses and counts: its next attempt may be a day away.
 
 use std::{
     collections::VecDeque,
@@ -17,8 +18,10 @@ use sha2::{Digest, Sha256};
 use super::{
     Moment, State,
     book::Book,
+    causes::others,
     cycle::{CHECKPOINT, Cycle, Runs, Share},
     distinct::{Distinct, EXACT, Sketch},
+    faults::{self, Fault, Faults},
     forecast::Point,
     live::Ledger,
     names::Names,
@@ -30,7 +33,7 @@ use crate::observe::key::Key;
 
 const MAGIC: &[u8; 16] = b"scimshim ledger\n";
 /// Raised when the form changes; files of another version are not read.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Some thirty tenants of the largest kind, and thousands of the usual one.
 const LARGEST: usize = 64 << 20;
 const CHECKSUM: usize = 32;
@@ -217,9 +220,9 @@ impl Writer {
     }
 
     /// One that does not fit is left out.
-    pub(super) fn book(&mut self, tenant: &str, book: &Book) {
+    pub(super) fn book(&mut self, tenant: &str, labelled: bool, book: &Book) {
         let before = self.0.len();
-        self.write(tenant, book);
+        self.write(tenant, labelled, book);
         if self.0.len() + CHECKSUM > LARGEST {
             self.0.truncate(before);
         }
@@ -231,9 +234,10 @@ impl Writer {
         self.0
     }
 
-    fn write(&mut self, tenant: &str, book: &Book) {
+    fn write(&mut self, tenant: &str, labelled: bool, book: &Book) {
         self.u32(tenant.len() as u32);
         self.0.extend_from_slice(tenant.as_bytes());
+        self.u8(u8::from(labelled));
         self.u8(match book.profile {
             Profile::Cycles => 0,
             Profile::Events => 1,
@@ -259,6 +263,7 @@ impl Writer {
         self.u8(u8::from(book.refused));
         self.u64(book.deprovisioned);
         self.u8(book.good);
+        self.faults(&book.faults);
         self.u32(book.growth.0.len() as u32);
         for point in &book.growth.0 {
             self.u64(point.at.0);
@@ -267,6 +272,16 @@ impl Writer {
         self.u8(u8::from(book.cycle.is_some()));
         if let Some(cycle) = &book.cycle {
             self.cycle(cycle);
+        }
+    }
+
+    fn faults(&mut self, faults: &Faults) {
+        self.u32(faults.iter().len() as u32);
+        for (fault, count) in faults.iter() {
+            self.u8(u8::from(fault.check));
+            self.u8(u8::from(fault.refused));
+            self.u32(fault.cause.as_ref().map_or(u32::MAX, |cause| cause.status.into()));
+            self.u32(*count);
         }
     }
 
@@ -334,7 +349,15 @@ impl Writer {
 /// What was read.
 pub(super) struct Kept {
     pub(super) key: Key,
-    pub(super) books: Vec<(String, Book)>,
+    pub(super) books: Vec<Taken>,
+}
+
+/// One tenant of it.
+pub(super) struct Taken {
+    pub(super) tenant: String,
+    /// Its metric label is its name.
+    pub(super) labelled: bool,
+    pub(super) book: Book,
 }
 
 /// Reads what a [`Writer`] wrote; times that lie ahead of `now` are moved back together, since the clock was.
@@ -370,9 +393,10 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn book(&mut self) -> Result<(String, Book), Corrupt> {
+    fn book(&mut self) -> Result<Taken, Corrupt> {
         let length = self.count(1, LONGEST_NAME)?;
         let tenant = std::str::from_utf8(self.take(length)?).map_err(|_| Corrupt::Broken)?.to_owned();
+        let labelled = self.u8()? != 0;
         let profile = if self.u8()? == 0 { Profile::Cycles } else { Profile::Events };
         let mut book = Book::new(profile, 0, self.now);
         book.state = *State::ALL.get(usize::from(self.u8()?)).ok_or(Corrupt::Broken)?;
@@ -397,6 +421,7 @@ impl<'a> Reader<'a> {
         book.refused = self.u8()? != 0;
         book.deprovisioned = self.u64()?;
         book.good = self.u8()?.min(1);
+        book.faults = self.faults()?;
         for _ in 0..self.count(20, MOST_POINTS)? {
             let at = self.moment()?.unwrap_or(self.now);
             let (failing, references, succeeded) = (self.u32()?, self.u32()?, self.u32()?);
@@ -409,7 +434,18 @@ impl<'a> Reader<'a> {
             book.failing.close();
             book.references.close();
         }
-        Ok((tenant, book))
+        Ok(Taken { tenant, labelled, book })
+    }
+
+    fn faults(&mut self) -> Result<Faults, Corrupt> {
+        let mut faults = Faults::default();
+        for _ in 0..self.count(10, faults::BOUND)? {
+            let (check, refused) = (self.u8()? != 0, self.u8()? != 0);
+            let cause = u16::try_from(self.u32()?).ok().map(others);
+            let count = self.u32()?.max(1);
+            faults.add(Fault { check, refused, cause }, count);
+        }
+        Ok(faults)
     }
 
     fn runs(&mut self) -> Result<Runs, Corrupt> {

@@ -7,19 +7,18 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DELETE, DEPROVISION, Event, MOST_EVENTS, MOST_TENANTS, OBJECT, REFERENCE, book, flag, hashed, kind_named, kind_of,
-    millis, profile, rounded,
-    timeline::{short, short_or_none},
+    DELETE, DEPROVISION, Event, MOST_EVENTS, MOST_TENANTS, NOT_SCIM, OBJECT, REFERENCE, SEVERAL, Said, book, flag,
+    hashed, kind_named, kind_of, millis, profile, short,
 };
 use crate::{
     config::types::Timestamp,
-    observe::ledger::{Component, Moment, State, book::Book, score::Profile},
+    observe::ledger::{Component, Moment, Observation, book::Book, score::Profile},
 };
 
 /// What was read of one.
 #[derive(Debug, Default)]
 pub struct Journal {
-    events: Vec<(Event, Profile)>,
+    events: Vec<Noted>,
     names: Vec<String>,
     places: HashMap<String, u16>,
 }
@@ -38,11 +37,23 @@ struct Exchange {
     method: String,
     resource: Option<String>,
     object_id: Option<String>,
+    also_id: Option<String>,
     status: Option<u16>,
     kind: Option<String>,
     #[serde(rename = "ref")]
     reference: Option<bool>,
     deprov: Option<bool>,
+    body_scim: Option<bool>,
+    matches: Option<u32>,
+}
+
+/// An event, and what only a journal tells of one.
+#[derive(Debug)]
+struct Noted {
+    event: Event,
+    /// Another name of the object.
+    also: Option<u64>,
+    profile: Profile,
 }
 
 /// A change of state.
@@ -55,14 +66,9 @@ pub struct Line {
     /// Unix seconds.
     #[serde(serialize_with = "short")]
     pub at_s: f64,
-    /// The new state.
-    pub state: State,
-    /// The risk.
-    #[serde(serialize_with = "short")]
-    pub risk: f64,
-    /// Seconds until quarantine.
-    #[serde(serialize_with = "short_or_none")]
-    pub ttq_s: Option<f64>,
+    /// What the model says then, the new state first.
+    #[serde(flatten)]
+    pub said: Said,
     /// The component that is the risk.
     pub reason: Option<Component>,
 }
@@ -95,7 +101,9 @@ impl Journal {
         let flags = flag(object.is_some(), OBJECT)
             | flag(exchange.method == "DELETE", DELETE)
             | flag(exchange.reference == Some(true), REFERENCE)
-            | flag(exchange.deprov == Some(true), DEPROVISION);
+            | flag(exchange.deprov == Some(true), DEPROVISION)
+            | flag(exchange.body_scim == Some(false), NOT_SCIM)
+            | flag(exchange.matches.is_some_and(|matches| matches > 1), SEVERAL);
         let event = Event {
             at: Moment(at),
             object: object.unwrap_or_default(),
@@ -104,7 +112,8 @@ impl Journal {
             kind,
             flags,
         };
-        self.events.push((event, profile(exchange.idp.as_deref().unwrap_or_default())));
+        let also = exchange.also_id.as_deref().map(|also| hashed(resource, also));
+        self.events.push(Noted { event, also, profile: profile(exchange.idp.as_deref().unwrap_or_default()) });
         Ok(true)
     }
 
@@ -121,13 +130,13 @@ impl Journal {
 
     /// Every change of state, in order of time.
     pub fn run(mut self) -> Vec<Line> {
-        self.events.sort_by_key(|(event, _)| event.at);
-        let last = self.events.last().map_or(Moment(0), |(event, _)| event.at);
+        self.events.sort_by_key(|noted| noted.event.at);
+        let last = self.events.last().map_or(Moment(0), |noted| noted.event.at);
         let mut books: Vec<Book> = self.names.iter().map(|_| book("")).collect();
-        for (event, profile) in &self.events {
+        for Noted { event, also, profile } in &self.events {
             let book = &mut books[usize::from(event.tenant)];
             book.set_profile(*profile);
-            book.observe_as_told(event.at, &event.observation());
+            book.observe_again(event.at, &Observation { also: *also, ..event.observation() });
         }
         let mut lines = Vec::new();
         for (book, tenant) in books.iter_mut().zip(&self.names) {
@@ -138,9 +147,7 @@ impl Journal {
                     tenant: tenant.clone(),
                     at: Timestamp { unix: at_s as i64 }.to_string(),
                     at_s,
-                    state: change.to,
-                    risk: rounded(change.risk, 6),
-                    ttq_s: change.eta.is_finite().then(|| rounded(change.eta, 3)),
+                    said: Said::new(change.to, change.risk, change.eta),
                     reason: change.reason,
                 });
             }

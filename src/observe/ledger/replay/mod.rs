@@ -7,7 +7,9 @@ mod timeline;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::{Kind, Moment, Observation, book::Book, score::Profile};
+use serde::Serialize;
+
+use super::{Kind, Moment, Observation, State, book::Book, score::Profile};
 
 pub use journal::{Journal, Line};
 pub use timeline::{Judged, Scenario, Unusable, scenarios};
@@ -20,6 +22,26 @@ const MOST_TENANTS: usize = 10_000;
 const LATEST: f64 = 1e10;
 /// The default, and the example of the Graph documentation.
 const MASS_DELETE: u32 = 500;
+
+/// What the model says at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Said {
+    /// The state.
+    pub state: State,
+    /// The risk.
+    #[serde(serialize_with = "short")]
+    pub risk: f64,
+    /// Seconds until quarantine.
+    #[serde(serialize_with = "short_or_none")]
+    pub ttq_s: Option<f64>,
+}
+
+impl Said {
+    /// In figures to be read: no noise of binary fractions.
+    fn new(state: State, risk: f64, eta: f64) -> Self {
+        Self { state, risk: rounded(risk, 6), ttq_s: eta.is_finite().then(|| rounded(eta, 3)) }
+    }
+}
 
 /// One exchange, small enough to have ten million of them.
 #[derive(Debug, Clone, Copy)]
@@ -97,8 +119,23 @@ fn book(idp: &str) -> Book {
     Book::new(profile(idp), MASS_DELETE, Moment(0))
 }
 
-/// As printed: no noise of binary fractions.
 fn rounded(value: f64, digits: i32) -> f64 {
     let scale = 10_f64.powi(digits);
     (value * scale).round() / scale
+}
+
+/// Whole numbers without a fraction.
+fn short<S: serde::Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    if value.fract() == 0.0 && value.abs() < 1e15 {
+        serializer.serialize_i64(*value as i64)
+    } else {
+        serializer.serialize_f64(*value)
+    }
+}
+
+fn short_or_none<S: serde::Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => short(value, serializer),
+        None => serializer.serialize_none(),
+    }
 }

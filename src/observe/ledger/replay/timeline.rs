@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    DELETE, DEPROVISION, Event, LATEST, MOST_EVENTS, MOST_TENANTS, NOT_SCIM, OBJECT, REFERENCE, SEVERAL, book, flag,
-    hashed, kind_named, kind_of, millis, rounded,
+    DELETE, DEPROVISION, Event, LATEST, MOST_EVENTS, MOST_TENANTS, NOT_SCIM, OBJECT, REFERENCE, SEVERAL, Said, book,
+    flag, hashed, kind_named, kind_of, millis, short,
 };
 use crate::observe::ledger::{Kind, Moment, State, book::Book};
 
@@ -161,14 +161,9 @@ pub struct Judged {
     /// Seconds since the start of the timeline.
     #[serde(serialize_with = "short")]
     pub at_s: f64,
-    /// The state at that time.
-    pub state: State,
-    /// The risk.
-    #[serde(serialize_with = "short")]
-    pub risk: f64,
-    /// Seconds until quarantine.
-    #[serde(serialize_with = "short_or_none")]
-    pub ttq_s: Option<f64>,
+    /// What the model says then.
+    #[serde(flatten)]
+    pub said: Said,
     /// What is not as expected.
     #[serde(skip)]
     pub wrong: Option<String>,
@@ -176,22 +171,6 @@ pub struct Judged {
 
 fn ok() -> u16 {
     200
-}
-
-/// Whole numbers without a fraction.
-pub(super) fn short<S: serde::Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    if value.fract() == 0.0 && value.abs() < 1e15 {
-        serializer.serialize_i64(*value as i64)
-    } else {
-        serializer.serialize_f64(*value)
-    }
-}
-
-pub(super) fn short_or_none<S: serde::Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => short(value, serializer),
-        None => serializer.serialize_none(),
-    }
 }
 
 impl Scenario {
@@ -471,31 +450,22 @@ impl Fail {
 
 impl Expectation {
     fn judge(&self, id: &str, tenant: &str, book: &Book, now: Moment) -> Judged {
-        let eta = book.eta(now);
-        let mut judged = Judged {
-            id: id.to_owned(),
-            tenant: tenant.to_owned(),
-            at_s: self.at_s,
-            state: book.state,
-            risk: rounded(book.risk(), 6),
-            ttq_s: eta.is_finite().then(|| rounded(eta, 3)),
-            wrong: None,
-        };
-        judged.wrong = self.wrong(&judged);
-        judged
+        let said = Said::new(book.state, book.risk(), book.eta(now));
+        let wrong = self.wrong(&said);
+        Judged { id: id.to_owned(), tenant: tenant.to_owned(), at_s: self.at_s, said, wrong }
     }
 
-    fn wrong(&self, judged: &Judged) -> Option<String> {
-        let state = judged.state.as_str();
+    fn wrong(&self, said: &Said) -> Option<String> {
+        let state = said.state.as_str();
         if let Some(wanted) = &self.state
             && wanted != state
             && !self.also_ok.iter().any(|also| also == state)
         {
             return Some(format!("{state} where {wanted} is expected"));
         }
-        let ttq = judged.ttq_s.unwrap_or(f64::INFINITY);
+        let ttq = said.ttq_s.unwrap_or(f64::INFINITY);
         let bounds =
-            [("risk", judged.risk, self.risk_min, self.risk_max), ("ttq_s", ttq, self.ttq_s_min, self.ttq_s_max)];
+            [("risk", said.risk, self.risk_min, self.risk_max), ("ttq_s", ttq, self.ttq_s_min, self.ttq_s_max)];
         bounds.into_iter().find_map(|(name, value, min, max)| {
             let below =
                 min.filter(|min| value < *min).map(|min| format!("{name} {value} where at least {min} is expected"));
