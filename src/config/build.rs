@@ -494,6 +494,20 @@ impl Build<'_> {
         }
     }
 
+    /// A tenant that is never served reveals nothing: its name is misspelled, and the real one stays redacted.
+    fn revealed(&mut self) {
+        let (tenants, reveal) = (&self.file.tenants, &self.file.journal.reveal);
+        if tenants.unknown != settings::UnknownTenant::Reject {
+            return;
+        }
+        for tenant in reveal {
+            if &*tenant.0 != DEFAULT_TENANT && !tenants.list.contains_key(tenant) {
+                let what = format!("no tenant `{}` is listed, and others are turned away", tenant.0);
+                self.note(&["journal", "reveal"], what, "write a name from `tenants.list`, or remove it");
+            }
+        }
+    }
+
     fn rest(&mut self) {
         let file = self.file;
         if file.rate_limit_store.kind == StoreKind::Redis {
@@ -513,6 +527,7 @@ impl Build<'_> {
         if file.journal.entries > 1_000_000 {
             self.wrong(&["journal", "entries"], "they are kept in memory", "write `1000`");
         }
+        self.revealed();
         if let Some(endpoint) = &file.telemetry.otlp_endpoint {
             self.collector(endpoint);
         }

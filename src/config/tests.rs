@@ -424,6 +424,24 @@ telemetry: { otlp_endpoint: \"http://collector:4318\" }
 }
 
 #[test]
+fn revealing_a_tenant_that_is_never_served_is_noted() {
+    let with = |unknown: &str, revealed: &str| {
+        let text = format!(
+            "upstream: {{ url: \"http://a/s\" }}
+journal: {{ reveal: [{revealed}] }}
+tenants: {{ resolve: [{{ path: \"/t/{{tenant}}\" }}], unknown: {unknown}, list: {{ acme: {{}} }} }}
+"
+        );
+        lines(&serve(&text).expect("it starts").warnings)
+    };
+    let said = with("reject", "acme, acmee, default");
+    assert_eq!(said.matches("journal.reveal").count(), 1, "{said}");
+    assert!(said.contains("c.yaml:2:") && said.contains("no tenant `acmee` is listed"), "{said}");
+    assert!(!with("reject", "acme").contains("journal.reveal"));
+    assert!(!with("defaults", "acmee").contains("journal.reveal"));
+}
+
+#[test]
 fn the_port_of_the_other_otlp_is_noted() {
     let with = |url: &str| format!("upstream: {{ url: \"http://a/s\" }}\ntelemetry: {{ otlp_endpoint: \"{url}\" }}\n");
     let said = |url: &str| lines(&serve(&with(url)).expect("it starts").warnings);

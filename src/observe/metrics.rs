@@ -231,6 +231,12 @@ const AUDIT_LOST: Metric = metric(
     &[],
     "Lines that audit.target did not take: a full disk, a closed pipe, or more than could be written.",
 );
+const AUDIT_WRITABLE: Metric = metric(
+    "scimshim_audit_writable",
+    "gauge",
+    &[],
+    "0 while audit.target takes nothing; 1 otherwise, also where none is configured.",
+);
 const AUTH_FAILURES: Metric = metric(
     "scimshim_auth_failures_total",
     "counter",
@@ -355,6 +361,7 @@ pub static TABLE: &[Metric] = &[
     APP_RESPONSES,
     AUDIT_LINES,
     AUDIT_LOST,
+    AUDIT_WRITABLE,
     AUTH_FAILURES,
     BUILD_INFO,
     CACHE_WRITABLE,
@@ -531,6 +538,8 @@ pub struct Metrics {
     pub audit_lines: IntCounter,
     /// Lines that audit.target did not take: a full disk, a closed pipe, or more than could be written.
     pub audit_lost: IntCounter,
+    /// 0 while audit.target takes nothing; 1 otherwise, also where none is configured.
+    pub audit_writable: IntGauge,
     /// Answers that told the IdP that its credentials are not good: 401, and 403 where nothing had succeeded.
     pub auth_failures: IntCounterVec,
     /// Deactivations and deletions that succeeded, each object once per cycle.
@@ -623,6 +632,7 @@ impl Metrics {
             app_responses: counters(&registry, &APP_RESPONSES)?,
             audit_lines: counters(&registry, &AUDIT_LINES)?.with_label_values(&[] as &[&str]),
             audit_lost: counters(&registry, &AUDIT_LOST)?.with_label_values(&[] as &[&str]),
+            audit_writable: gauges(&registry, &AUDIT_WRITABLE)?.with_label_values(&[] as &[&str]),
             auth_failures: counters(&registry, &AUTH_FAILURES)?,
             deprovisioned: counters(&registry, &DEPROVISIONED)?,
             escrow_budget: ratios(&registry, &ESCROW_BUDGET)?,
@@ -647,6 +657,7 @@ impl Metrics {
             registry,
         };
         metrics.ledger_writable.set(1);
+        metrics.audit_writable.set(1);
         gauges(&metrics.registry, &BUILD_INFO)?.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         #[cfg(target_os = "linux")]
         metrics.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;

@@ -120,7 +120,9 @@ fn the_target_changes_while_it_runs_and_a_bad_one_changes_nothing() {
     record("first");
     audit.put(audit.prepare(file(&one).as_ref()).unwrap());
     record("second");
-    assert!(audit.prepare(file(&folder.path("none/three.jsonl")).as_ref()).is_err());
+    let error = audit.prepare(file(&folder.path("none/three.jsonl")).as_ref()).unwrap_err().to_string();
+    assert!(error.contains("none/three.jsonl cannot be made, since there is no folder"), "{error}");
+    assert_eq!(metrics.audit_writable.get(), 1, "what is in force takes lines");
     record("third");
     audit.put(audit.prepare(file(&two).as_ref()).unwrap());
     record("fourth");

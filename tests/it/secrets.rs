@@ -76,7 +76,7 @@ struct Traffic {
 }
 
 impl Traffic {
-    const HEADERS: [(&'static str, &'static str); 7] = [
+    const HEADERS: [(&'static str, &'static str); 9] = [
         ("authorization", "Bearer tenant-token-pLanTed-4f1c"),
         ("content-type", "application/scim+json"),
         ("cookie", "sid=cookie-pLanTed; other=pLanTed"),
@@ -84,6 +84,8 @@ impl Traffic {
         ("user-agent", "agent-pLanTed/1.0"),
         ("if-match", "\"etag-pLanTed\""),
         ("tracestate", "vendor=pLanTed"),
+        ("accept", "application/scim+json, application/pLanTed"),
+        ("x-request-id", "id.pLanTed@example.com"),
     ];
 
     /// What the app answers.

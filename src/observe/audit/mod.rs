@@ -64,7 +64,7 @@ impl Audit {
     /// Opens `target`; `None` is a stream that takes nothing.
     ///
     /// # Errors
-    /// The file cannot be opened or made, or standard output is closed.
+    /// The file cannot be opened or made, or standard output is closed; the text names the path and the cure.
     pub fn open(target: Option<&AuditTarget>, metrics: Arc<Metrics>) -> io::Result<Self> {
         let audit = Self { writer: ArcSwapOption::empty(), metrics };
         audit.put(audit.prepare(target)?);
@@ -88,6 +88,8 @@ impl Audit {
     pub fn put(&self, prepared: Prepared) {
         if let Next::Other(writer) = prepared.0 {
             self.writer.store(writer);
+            // It has just been opened, or there is none.
+            self.metrics.audit_writable.set(1);
         }
     }
 

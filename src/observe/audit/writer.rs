@@ -46,6 +46,7 @@ pub(super) struct Writer {
 #[derive(Debug)]
 struct Shared {
     room: usize,
+    /// Waiting, or in the hands of the thread.
     queued: AtomicUsize,
     /// Lost since it was last said that lines are lost.
     lost: AtomicU64,
@@ -103,6 +104,7 @@ impl Writer {
         shared.queued.fetch_sub(1, Ordering::Relaxed);
         shared.lose(1);
         if !shared.overflows.swap(true, Ordering::Relaxed) {
+            shared.metrics.audit_writable.set(0);
             tracing::error!(to = %name(&self.target), "`audit.target` is too slow or takes nothing; audit lines are lost");
         }
     }
@@ -114,9 +116,8 @@ impl Writer {
         drop(writer);
         let Some(ended) = ended else { return };
         if ended.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
-            let lines = shared.queued.load(Ordering::Relaxed);
-            shared.lose(lines as u64);
-            tracing::error!(to = %target, lines, "`audit.target` did not take what was left; it is lost");
+            shared.lose(shared.queued.swap(0, Ordering::Relaxed) as u64);
+            shared.tell_end(&target);
         }
     }
 }
@@ -131,6 +132,26 @@ impl Shared {
     fn lose(&self, lines: u64) {
         self.lost.fetch_add(lines, Ordering::Relaxed);
         self.metrics.audit_lost.inc_by(lines);
+    }
+
+    /// The target took these.
+    fn wrote(&self, lines: u64) {
+        self.metrics.audit_lines.inc_by(lines);
+        self.take(lines);
+    }
+
+    /// They wait no more. The end may have counted them as lost already.
+    fn take(&self, lines: u64) {
+        let less = |queued: usize| Some(queued.saturating_sub(usize::try_from(lines).unwrap_or(usize::MAX)));
+        let _ = self.queued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
+    /// Says what was lost and never said; nobody will read the counter of a process that has ended.
+    fn tell_end(&self, target: &str) {
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            tracing::warn!(to = %target, lost, "`audit.target` did not take all; audit lines are lost");
+        }
     }
 
     fn is_closing(&self) -> bool {
@@ -180,20 +201,18 @@ impl Scribe {
         if self.unsynced.is_some() {
             self.sync();
         }
+        self.shared.tell_end(&self.out.name());
     }
 
     /// `first`, and what is waiting behind it.
     fn gather(&mut self, first: &[u8]) {
         self.batch.clear();
         self.batch.extend_from_slice(first);
-        let mut taken = 1;
         while self.batch.len() < BATCH
             && let Ok(line) = self.lines.try_recv()
         {
             self.batch.extend_from_slice(&line);
-            taken += 1;
         }
-        self.shared.queued.fetch_sub(taken, Ordering::Relaxed);
     }
 
     /// Writes the batch to its end, however long the target takes nothing; at shutdown only as far as it goes.
@@ -217,10 +236,9 @@ impl Scribe {
             }
             thread::sleep(wait);
         }
-        let (written, left) = self.batch.split_at(done);
-        let lost = lines_in(left);
-        self.shared.metrics.audit_lines.inc_by(lines_in(written));
+        let lost = lines_in(&self.batch[done..]);
         if lost > 0 {
+            self.shared.take(lost);
             self.shared.lose(lost);
         } else {
             self.unsynced.get_or_insert_with(Instant::now);
@@ -233,7 +251,11 @@ impl Scribe {
         let from = if fresh { start_of_line(&self.batch, done) } else { done };
         match self.out.file().write(&self.batch[from..])? {
             0 => Err(io::ErrorKind::WriteZero.into()),
-            count => Ok(from + count),
+            count => {
+                // Between the beginning of a line and where it broke off no other ends.
+                self.shared.wrote(lines_in(&self.batch[from..from + count]));
+                Ok(from + count)
+            }
         }
     }
 
@@ -262,6 +284,10 @@ impl Scribe {
     }
 
     fn fails(&mut self, error: &io::Error) {
+        // A target that is left says nothing of the one that is in force.
+        if !self.shared.is_closing() {
+            self.shared.metrics.audit_writable.set(0);
+        }
         if !std::mem::replace(&mut self.trouble, true) {
             tracing::error!(
                 to = %self.out.name(),
@@ -273,6 +299,9 @@ impl Scribe {
 
     /// Lines are taken. An overflow is over when most of the queue is free again, so that it is not told with every batch.
     fn goes_on(&mut self) {
+        if !self.shared.is_closing() {
+            self.shared.metrics.audit_writable.set(1);
+        }
         let drained = self.shared.queued.load(Ordering::Relaxed) <= self.shared.room / 4;
         let overflowed = drained && self.shared.overflows.swap(false, Ordering::Relaxed);
         if std::mem::take(&mut self.trouble) || overflowed {
@@ -340,9 +369,34 @@ fn open(path: &Path) -> io::Result<File> {
     match path.metadata() {
         Ok(found) if found.is_dir() => return Err(unfit("a folder")),
         #[cfg(unix)]
-        Ok(found) if std::os::unix::fs::FileTypeExt::is_fifo(&found.file_type()) => return Err(unfit("a pipe")),
+        Ok(found) if std::os::unix::fs::FileTypeExt::is_fifo(&found.file_type()) => return Err(unfit("a named pipe")),
         _ => {}
     }
+    append(path).map_err(|error| told(path, &error))
+}
+
+/// What went wrong with which file, and what to do; of the same kind as `error`.
+fn told(path: &Path, error: &io::Error) -> io::Error {
+    let file = path.display();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).display();
+    let text = match error.kind() {
+        io::ErrorKind::NotFound => format!("{file} cannot be made, since there is no folder {folder}; make it"),
+        io::ErrorKind::NotADirectory => {
+            format!("{file} cannot be made, since {folder} is no folder; name another file")
+        }
+        io::ErrorKind::PermissionDenied => format!(
+            "{file} cannot be opened for writing: permission denied; let the user that scimshim runs as write the file \
+             and the folder {folder}"
+        ),
+        io::ErrorKind::ReadOnlyFilesystem => {
+            format!("{file} is on a file system that is read-only; name a file on a volume that can be written")
+        }
+        _ => format!("{file} cannot be opened for writing: {error}; name another file, or write `stdout`"),
+    };
+    io::Error::new(error.kind(), text)
+}
+
+fn append(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]
@@ -457,9 +511,63 @@ mod tests {
         let path = folder.0.join("audit.jsonl");
         Writer::finish(start(&path, &metrics).unwrap(), LONG);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(start(&folder.0.join("none/audit.jsonl"), &metrics).is_err());
-        let said = start(&folder.0, &metrics).unwrap_err().to_string();
-        assert!(said.contains("is a folder; name a file"), "{said}");
+    }
+
+    #[test]
+    fn what_cannot_be_opened_is_named_with_the_cure() {
+        let (folder, metrics) = (Folder::new("unfit"), metrics());
+        let said = |path: &Path| start(path, &metrics).unwrap_err().to_string();
+        let shown = folder.0.display();
+        assert_eq!(said(&folder.0), format!("{shown} is a folder; name a file, or write `stdout`"));
+        assert_eq!(
+            said(&folder.0.join("none/audit.jsonl")),
+            format!("{shown}/none/audit.jsonl cannot be made, since there is no folder {shown}/none; make it")
+        );
+        fs::write(folder.0.join("file"), "").unwrap();
+        let under_a_file = said(&folder.0.join("file/audit.jsonl"));
+        assert!(under_a_file.ends_with("/file is no folder; name another file"), "{under_a_file}");
+        let fifo = folder.0.join("fifo");
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        assert_eq!(said(&fifo), format!("{shown}/fifo is a named pipe; name a file, or write `stdout`"));
+        // Root may write everywhere, so the error is made here.
+        let denied = told(&folder.0.join("audit.jsonl"), &io::ErrorKind::PermissionDenied.into());
+        assert_eq!(denied.kind(), io::ErrorKind::PermissionDenied);
+        assert!(
+            denied
+                .to_string()
+                .contains(&format!("let the user that scimshim runs as write the file and the folder {shown}"))
+        );
+    }
+
+    #[test]
+    fn a_pipe_whose_reader_has_gone_is_not_writable_and_what_it_cost_is_told_at_the_end() {
+        let metrics = metrics();
+        let log = crate::observe::log::caught::Log::catch();
+        let (reader, pipe) = io::pipe().unwrap();
+        drop(reader);
+        let out = Out::Stdout(File::from(std::os::fd::OwnedFd::from(pipe)));
+        // On this thread, where its log is caught.
+        let (queue, lines) = mpsc::sync_channel(32);
+        let scribe = scribe(out, lines, 32, &metrics);
+        let shared = Arc::clone(&scribe.shared);
+        assert_eq!(metrics.audit_writable.get(), 1);
+        (0..20).for_each(|n| queue.send(format!("line {n}\n").into_bytes()).unwrap());
+        shared.queued.store(20, Ordering::Relaxed);
+        drop(queue);
+        let closer = {
+            let metrics = Arc::clone(&metrics);
+            thread::spawn(move || {
+                until("it is not writable", || metrics.audit_writable.get() == 0);
+                shared.closing.store(true, Ordering::Relaxed);
+                shared
+            })
+        };
+        scribe.run();
+        let shared = closer.join().unwrap();
+        assert_eq!((metrics.audit_lines.get(), metrics.audit_lost.get()), (0, 20));
+        assert_eq!(shared.queued.load(Ordering::Relaxed), 0);
+        let said = log.text();
+        assert!(said.contains("WARN") && said.contains("\"lost\":20,"), "{said}");
     }
 
     #[test]
@@ -517,7 +625,9 @@ mod tests {
         mender.join().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
         assert_eq!((metrics.audit_lines.get(), metrics.audit_lost.get()), (2, 0));
+        assert_eq!(metrics.audit_writable.get(), 1);
         let said = log.text();
+        assert!(!said.contains("did not take all"), "{said}");
         assert_eq!(said.matches("audit lines cannot be written").count(), 1, "{said}");
         assert_eq!(said.matches("audit lines are written again").count(), 1, "{said}");
     }
@@ -558,14 +668,19 @@ mod tests {
         let (reader, pipe) = io::pipe().unwrap();
         let out = Out::Stdout(File::from(std::os::fd::OwnedFd::from(pipe)));
         let writer = Writer::on(out, &AuditTarget::Stdout, 4, &metrics).unwrap();
-        let line = || [vec![b'x'; BATCH], b"\n".to_vec()].concat();
+        let line = || [vec![b'x'; 4 * BATCH], b"\n".to_vec()].concat();
+        let mut pushed = 0;
         until("lines are lost", || {
+            pushed += 1;
             writer.push(line(), false);
             metrics.audit_lost.get() > 0
         });
+        assert_eq!(metrics.audit_writable.get(), 0);
         let began = Instant::now();
         Writer::finish(Arc::new(writer), Duration::from_millis(50));
         assert!(began.elapsed() < LONG);
+        // Of none it is known that the pipe took it whole, also not of the one in the thread's hands.
+        assert_eq!((metrics.audit_lines.get(), metrics.audit_lost.get()), (0, pushed));
         drop(reader);
     }
 

@@ -90,9 +90,19 @@ impl<'b> Request<'b> {
         }
     }
 
-    /// The members of a value without a path, each of which is as good as one; `depth` for those of an extension.
+    /// The members of a value without a path, each of which is as good as one; `depth` for those of an extension. Of a
+    /// list, which no standard knows there, those of each element.
     fn object(&mut self, value: Option<&'b RawValue>, removes: bool, depth: u8) {
         let Some(value) = value else { return };
+        if value.get().starts_with('[') {
+            let element = |element: &'b RawValue| {
+                if element.get().starts_with('{') {
+                    self.object(Some(element), removes, depth);
+                }
+            };
+            let _ = skim(value.get().as_bytes(), Elements(element));
+            return;
+        }
         let members = |key: Cow<'b, str>, value: &'b RawValue| {
             if words::is_schema(&key) && depth > 0 {
                 self.object(Some(value), removes, depth - 1);
@@ -182,14 +192,17 @@ fn value(raw: &RawValue) -> Option<Cow<'_, str>> {
     text(raw).or_else(|| raw.get().starts_with(|c: char| c == '-' || c.is_ascii_digit()).then(|| raw.get().into()))
 }
 
-/// `false` and the forms in which it is sent: as a string in any case, in a list, under `value`.
+/// `false` and the forms in which it is sent: as a string in any case, as 0, in a list, under `value`.
 fn is_false(raw: &RawValue) -> bool {
     // Longer is none of them.
     const LONGEST: usize = 256;
     let json = raw.get();
     match json.as_bytes().first() {
         Some(b'f') => true,
-        Some(b'"') => text(raw).is_some_and(|text| text.trim().eq_ignore_ascii_case("false")),
+        Some(b'0') => json == "0",
+        Some(b'"') => {
+            text(raw).is_some_and(|text| ["false", "0"].iter().any(|no| text.trim().eq_ignore_ascii_case(no)))
+        }
         Some(b'[') if json.len() <= LONGEST => {
             serde_json::from_str::<Vec<&RawValue>>(json).is_ok_and(|list| list.into_iter().any(is_false))
         }
@@ -300,6 +313,22 @@ impl<'de, F: FnMut(Cow<'de, str>, &'de RawValue)> Visitor<'de> for Members<F> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
             self.0(name, value);
+        }
+        Ok(())
+    }
+}
+
+/// Every element of a list, by its text.
+struct Elements<F>(F);
+
+impl<'de, F: FnMut(&'de RawValue)> Visitor<'de> for Elements<F> {
+    type Value = ();
+    passes_over!(scalars);
+    passes_over!(objects);
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        while let Some(element) = list.next_element::<&'de RawValue>()? {
+            self.0(element);
         }
         Ok(())
     }
@@ -506,5 +535,36 @@ impl<'de> Visitor<'de> for First<'_, 'de> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_switched_off_by_zeros_and_in_lists_too() {
+        let patch = |operation: &str| {
+            let body = format!(r#"{{"Operations":[{operation}]}}"#);
+            Request::read(body.as_bytes()).deactivates
+        };
+        for value in ["0", r#""0""#, r#"" 0 ""#, "false", r#"[0]"#, r#"[{"value":"0"}]"#] {
+            assert!(patch(&format!(r#"{{"op":"replace","path":"active","value":{value}}}"#)), "{value}");
+            assert!(patch(&format!(r#"{{"op":"replace","value":[{{"Active":{value}}}]}}"#)), "{value}");
+            assert!(
+                patch(&format!(r#"{{"op":"replace","value":[7,{{"title":"x"}},{{"active":{value}}}]}}"#)),
+                "{value}"
+            );
+            assert!(Request::read(format!(r#"{{"active":{value}}}"#).as_bytes()).deactivates, "{value}");
+        }
+        let urn = "urn:ietf:params:scim:schemas:core:2.0:User";
+        assert!(patch(&format!(r#"{{"op":"replace","value":[{{"{urn}":{{"active":false}}}}]}}"#)));
+        for value in ["1", r#""1""#, "0.5", "true", r#""no""#, r#""off""#, "null", r#""""#, "00"] {
+            assert!(!patch(&format!(r#"{{"op":"replace","path":"active","value":{value}}}"#)), "{value}");
+            assert!(!patch(&format!(r#"{{"op":"replace","value":[{{"active":{value}}}]}}"#)), "{value}");
+        }
+        assert!(!patch(r#"{"op":"remove","path":"active","value":0}"#));
+        assert!(!patch(r#"{"op":"remove","value":[{"active":false}]}"#));
+        assert!(!patch(r#"{"op":"replace","value":[[{"active":false}]]}"#), "a list in a list says nothing");
     }
 }

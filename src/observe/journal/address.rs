@@ -1,6 +1,6 @@
 //! Targets and URLs: endpoints and what SCIM asks stay, ids become names, everything else type and length.
 
-use super::redact::{Redactor, is_name, is_plain_path, is_secret, named, typed};
+use super::redact::{Redactor, is_name, is_plain_path, is_secret_parameter, named, nines, typed};
 use crate::{
     observe::facts::{decoded, endpoint, head},
     quirk::request::filter_plus::{self, Plus},
@@ -34,7 +34,7 @@ pub(super) fn url(redactor: &Redactor<'_>, url: &str) -> String {
         None => 0,
     };
     let plain = |c: char| c.is_ascii_alphanumeric() || "-.:/[]".contains(c);
-    if redactor.reveal && !is_secret(url) {
+    if redactor.shows(url) {
         return cut(url.to_owned());
     }
     if origin > 160 || !url[..origin].chars().all(plain) {
@@ -73,6 +73,8 @@ fn name(segment: &str, standard: bool) -> String {
 fn path(redactor: &Redactor<'_>, path: &str) -> String {
     let mut first: Option<&str> = None;
     let mut depth = 0;
+    // What stands behind two slashes may be a host, and before its `@` a name and a password.
+    let hosted = path.contains("//");
     let parts: Vec<String> = path
         .split('/')
         .take(PAIRS)
@@ -82,7 +84,8 @@ fn path(redactor: &Redactor<'_>, path: &str) -> String {
             }
             depth += 1;
             match (depth, first.and_then(endpoint)) {
-                _ if redactor.reveal => segment.to_owned(),
+                _ if redactor.reveal && hosted && decoded(segment).contains('@') => named(segment),
+                _ if redactor.shows(segment) => segment.to_owned(),
                 (1, _) => {
                     first = Some(segment);
                     name(segment, false)
@@ -116,18 +119,22 @@ fn pair(redactor: &Redactor<'_>, pair: &str) -> String {
         "cursor",
         "aadOptscim062020",
     ];
-    let reveal = redactor.reveal && !is_secret(pair);
+    let reveal = redactor.shows(pair) && !is_secret_parameter(&name);
     let known = KNOWN.iter().any(|known| is(known));
     let mut out = if key.is_empty() || known || reveal { key.to_owned() } else { named(&name) };
     let Some(value) = value else { return out };
     out.push('=');
     let plain = decoded(value);
-    let integer = plain.len() <= 10 && plain.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit());
+    // Longer ones may be somebody's.
+    let digits = plain.strip_prefix('-').unwrap_or(&plain);
+    let integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     let names = || plain.split(',').all(|name| is_plain_path(name.trim()) || name.trim().is_empty());
     if value.is_empty() || reveal {
         out.push_str(value);
     } else if is("filter") {
         out.push_str(&filter(redactor, value));
+    } else if (is("startIndex") || is("count")) && integer && digits.len() > 6 {
+        out.push_str(&nines(head(&plain, 32)));
     } else if (is("startIndex") || is("count")) && integer
         || (is("attributes") || is("excludedAttributes") || is("sortBy")) && names()
         || is("sortOrder") && is_name(&plain)

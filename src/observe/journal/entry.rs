@@ -2,15 +2,17 @@
 //!
 //! It is written once and kept as text, so that looking at a thousand costs no more than copying them.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use http::{HeaderName, header};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    address,
-    redact::{Redactor, hashed, typed},
+    address, heads,
+    redact::{Redactor, hashed},
 };
 use crate::{
     config::types::Timestamp,
@@ -20,7 +22,7 @@ use crate::{
         facts::{Target, head, is_coded},
         ledger::Observation,
     },
-    quirk::{Findings, Fix, Id, Idp},
+    quirk::{Findings, Fix, Id},
 };
 
 /// Bytes of one entry.
@@ -34,9 +36,6 @@ const PLACES: usize = 32;
 
 /// Bytes of one place.
 const PLACE: usize = 160;
-
-/// Bytes of a header's value.
-const HEADER: usize = 200;
 
 /// Bytes of a tenant's or a request's name.
 const NAME: usize = 128;
@@ -120,9 +119,33 @@ impl Entry {
         case.raw("idp", parts.idp.get());
         case.raw("enable", parts.enable.get());
         case.raw("request", parts.forwarded?.get());
-        case.raw("response", parts.app?.get());
+        case.raw("response", &with_placeholder(parts.app?.get()));
         Some(case.close())
     }
+}
+
+/// An answer whose body is not kept, with one of ours that begins as it did: without any it would be an answer that had
+/// no body, and something else would be found. Of JSON that could not be read the beginning says too little.
+fn with_placeholder(app: &str) -> Cow<'_, str> {
+    #[derive(Deserialize)]
+    struct Answer<'a> {
+        #[serde(borrow)]
+        unreadable: Option<Unreadable<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Unreadable<'a> {
+        begins: &'a str,
+    }
+    let unreadable = serde_json::from_str(app).ok().and_then(|answer: Answer<'_>| answer.unreadable);
+    let placeholder = match unreadable.map(|unreadable| unreadable.begins) {
+        Some("html") => "<html></html>",
+        Some("xml") => "<xml/>",
+        Some("form") => "name=value",
+        Some("text") => "text",
+        _ => return Cow::Borrowed(app),
+    };
+    let open = app.strip_suffix('}').unwrap_or(app);
+    Cow::Owned(format!(r#"{open},"body_text":"{placeholder}"}}"#))
 }
 
 fn counts(account: &Account<'_>) -> impl Iterator<Item = (Id, bool, u32)> {
@@ -206,22 +229,11 @@ impl Writer<'_> {
     fn headers(&self, kept: &Kept) -> String {
         let mut headers = Object::new();
         for (name, value) in kept.iter() {
-            let value = value.to_str().map_or_else(|_| "string".to_owned(), |value| self.header(name, value));
+            let value =
+                value.to_str().map_or_else(|_| "string".to_owned(), |value| heads::value(self.redactor, name, value));
             headers.text(name.as_str(), &value);
         }
         headers.close()
-    }
-
-    fn header(&self, name: &HeaderName, value: &str) -> String {
-        match *name {
-            header::LOCATION => address::url(self.redactor, value),
-            // Which identity provider speaks; what strangers call themselves is their affair.
-            header::USER_AGENT if Idp::from_user_agent(value).is_none() && !self.redactor.reveal => typed(value),
-            header::ETAG | header::IF_MATCH if !self.redactor.reveal => tag(value),
-            // Of these an address is no part, and what is one came to be where it should not.
-            _ if value.contains('@') && *name != header::USER_AGENT && !self.redactor.reveal => typed(value),
-            _ => head(value, HEADER).to_owned(),
-        }
     }
 
     /// The body by what it is; `text` names the member for one that is JSON with something around it.
@@ -294,17 +306,6 @@ fn begins(bytes: &[u8]) -> &'static str {
         _ if lower.bytes().any(|byte| byte < 0x20 && !byte.is_ascii_whitespace()) => "binary",
         _ if lower.split_once('=').is_some_and(|(name, _)| !name.is_empty() && !name.contains([' ', '\n'])) => "form",
         _ => "text",
-    }
-}
-
-/// An entity tag keeps its strength.
-fn tag(value: &str) -> String {
-    let strong = value.strip_prefix("W/").unwrap_or(value);
-    let weak = if strong.len() < value.len() { "W/" } else { "" };
-    match strong {
-        "*" => value.to_owned(),
-        _ if strong.starts_with('"') => format!("{weak}\"{}\"", typed(strong.trim_matches('"'))),
-        _ => format!("{weak}{}", typed(strong)),
     }
 }
 
@@ -472,13 +473,5 @@ mod tests {
     fn moments_are_utc_with_milliseconds() {
         assert_eq!(moment(UNIX_EPOCH + Duration::from_millis(1_445_444_940_007)), "2015-10-21T16:29:00.007Z");
         assert_eq!(moment(UNIX_EPOCH - Duration::from_secs(5)), "1970-01-01T00:00:00.000Z");
-    }
-
-    #[test]
-    fn tags_keep_their_strength() {
-        assert_eq!(tag(r#"W/"abc""#), r#"W/"string(3)""#);
-        assert_eq!(tag(r#""abc""#), r#""string(3)""#);
-        assert_eq!(tag("*"), "*");
-        assert_eq!(tag("abc"), "string(3)");
     }
 }

@@ -2,9 +2,13 @@
 //!
 //! A ring in memory, bounded in exchanges and bytes; what comes in is redacted before it is kept, so that neither a page
 //! nor a core dump holds what was not to be kept. Redacting when somebody looks would be cheaper and keep everything.
+//!
+//! Callers who are not taken to be the identity provider but showed credentials, such as a wrong token, have a tenth of
+//! it: what they are told helps whoever mixed up tokens, and a flood of it pushes out nothing else.
 
 mod address;
 mod entry;
+mod heads;
 mod query;
 mod redact;
 
@@ -26,17 +30,14 @@ use self::{
     query::{DEFAULT_LIMIT, MAX_LIMIT},
     redact::Redactor,
 };
-use super::{
-    Metrics,
-    account::Account,
-    facts::{Target, is_strangers},
-    key::Key,
-    ledger::Observation,
-};
+use super::{Metrics, account::Account, facts::Target, key::Key, ledger::Observation};
 use crate::config::settings;
 
 /// Bytes of all entries together: some thousand of the usual size, whatever number is set.
 const ROOM: usize = 64 << 20;
+
+/// One in so many entries, and in so many bytes, may be a guest's.
+const GUESTS: usize = 10;
 
 /// Entries looked at before others get their turn: a search must not hold up an exchange.
 const STRIDE: usize = 1024;
@@ -51,9 +52,16 @@ pub struct Journal {
     ring: Mutex<Ring>,
 }
 
-/// Oldest first, by number.
+/// In two lanes, so that the oldest of either is at hand.
 #[derive(Debug, Default)]
 struct Ring {
+    house: Lane,
+    guests: Lane,
+}
+
+/// Oldest first, by number.
+#[derive(Debug, Default)]
+struct Lane {
     entries: VecDeque<Arc<Entry>>,
     bytes: usize,
 }
@@ -82,12 +90,12 @@ impl Journal {
         self.tell(&ring);
     }
 
-    /// Keeps an exchange, if it is of those that are kept. Who has shown nothing at the door is not: anybody could push
-    /// out what matters.
+    /// Keeps an exchange, if it is of those that are kept. Who has shown nothing at the door is not.
     pub fn record(&self, account: &Account<'_>, event: Option<&Observation>) {
         let settings = self.settings.load();
         let failed = has_failed(account, event);
-        if settings.entries == 0 || settings.failures_only && !failed || is_strangers(account) {
+        let guest = !account.credible;
+        if settings.entries == 0 || settings.failures_only && !failed || guest && !account.credentials {
             return;
         }
         let redactor = Redactor {
@@ -99,7 +107,7 @@ impl Journal {
         let seq = self.last.fetch_add(1, Ordering::Relaxed) + 1;
         let entry = Arc::new(Entry::new(seq, account, event, &redactor, failed));
         let mut ring = self.ring();
-        ring.add(entry);
+        if guest { &mut ring.guests } else { &mut ring.house }.add(entry);
         // A reload may have set another number since.
         ring.trim(self.settings.load().entries);
         self.tell(&ring);
@@ -127,8 +135,7 @@ impl Journal {
 
     /// The exchange of that number, if it is still there.
     pub fn entry(&self, seq: u64) -> Option<Arc<Entry>> {
-        let ring = self.ring();
-        ring.entries.get(ring.below(seq)).filter(|entry| entry.seq == seq).cloned()
+        self.ring().back(seq.saturating_add(1)).next().filter(|entry| entry.seq == seq).cloned()
     }
 
     fn search(&self, query: &Query, limit: usize) -> Vec<Arc<Entry>> {
@@ -136,18 +143,19 @@ impl Journal {
         let mut before = query.before.unwrap_or(u64::MAX);
         while found.len() < limit {
             let ring = self.ring();
-            let end = ring.below(before);
-            let stride = end.saturating_sub(STRIDE)..end;
-            let Some(first) = ring.entries.range(stride.clone()).next() else { break };
-            before = first.seq;
-            let wanted = ring.entries.range(stride).rev().filter(|entry| query.wants(entry));
-            found.extend(wanted.take(limit - found.len()).cloned());
+            let start = before;
+            let looked = ring.back(start).take(STRIDE).inspect(|entry| before = entry.seq);
+            let wanted = looked.filter(|entry| query.wants(entry)).take(limit - found.len());
+            found.extend(wanted.cloned());
+            if before == start {
+                break;
+            }
         }
         found
     }
 
     fn tell(&self, ring: &Ring) {
-        self.metrics.journal_entries.set(i64::try_from(ring.entries.len()).unwrap_or(i64::MAX));
+        self.metrics.journal_entries.set(i64::try_from(ring.len()).unwrap_or(i64::MAX));
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
@@ -156,6 +164,33 @@ impl Journal {
 }
 
 impl Ring {
+    fn len(&self) -> usize {
+        self.house.entries.len() + self.guests.entries.len()
+    }
+
+    /// Those with a lower number, latest first.
+    fn back(&self, before: u64) -> impl Iterator<Item = &Arc<Entry>> {
+        let (mut house, mut guests) = (self.house.back(before).peekable(), self.guests.back(before).peekable());
+        std::iter::from_fn(move || match (house.peek(), guests.peek()) {
+            (Some(one), Some(other)) if one.seq < other.seq => guests.next(),
+            (Some(_), _) => house.next(),
+            (None, _) => guests.next(),
+        })
+    }
+
+    fn trim(&mut self, entries: usize) {
+        while self.guests.entries.len() > entries / GUESTS || self.guests.bytes > ROOM / GUESTS {
+            self.guests.drop_oldest();
+        }
+        while self.len() > entries || self.house.bytes + self.guests.bytes > ROOM {
+            let first = |lane: &Lane| lane.entries.front().map_or(u64::MAX, |entry| entry.seq);
+            let older = first(&self.guests) < first(&self.house);
+            if older { &mut self.guests } else { &mut self.house }.drop_oldest();
+        }
+    }
+}
+
+impl Lane {
     /// Numbers are given before the lock is taken, so the last few may come in another order.
     fn add(&mut self, entry: Arc<Entry>) {
         self.bytes += entry.size();
@@ -163,11 +198,14 @@ impl Ring {
         self.entries.insert(place, entry);
     }
 
-    fn trim(&mut self, entries: usize) {
-        while self.entries.len() > entries || self.bytes > ROOM {
-            let Some(oldest) = self.entries.pop_front() else { break };
+    fn drop_oldest(&mut self) {
+        if let Some(oldest) = self.entries.pop_front() {
             self.bytes -= oldest.size();
         }
+    }
+
+    fn back(&self, before: u64) -> impl Iterator<Item = &Arc<Entry>> {
+        self.entries.range(..self.below(before)).rev()
     }
 
     /// How many have a lower number.

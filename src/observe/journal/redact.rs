@@ -11,11 +11,13 @@
 
 use std::fmt::Write as _;
 
+use percent_encoding::percent_decode_str;
+
 use super::address;
 use crate::{
     json::{Doc, Duplicates, Kind, Names, Node, is_number, push_encoded},
     observe::{
-        facts::{self, head, registry, scim_type, split},
+        facts::{self, registry, scim_type, split},
         key::Key,
     },
     scim::{
@@ -45,6 +47,9 @@ const FEW: usize = 2;
 /// Bytes of a redacted body.
 const ROOM: usize = 10 << 10;
 
+/// Bytes of a text in clear: no longer one says more, and each is searched for credentials.
+const SHOWN: usize = 2048;
+
 /// A redacted body.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Redacted {
@@ -69,12 +74,22 @@ impl Redactor<'_> {
 
     /// The name of an object.
     pub(super) fn id(&self, resource: &str, value: &str) -> String {
-        if self.reveal { value.to_owned() } else { hashed(self.key.name(self.tenant, resource, value)) }
+        if self.shows(value) { value.to_owned() } else { hashed(self.key.name(self.tenant, resource, value)) }
+    }
+
+    /// Whether a text stays as it is: values are revealed, and it speaks of no credential, escaped or not.
+    pub(super) fn shows(&self, text: &str) -> bool {
+        let speaks =
+            |text: &str| is_secret(text) || is_credential(text) || has_secret_parameter(text) || has_userinfo(text);
+        self.reveal && text.len() <= SHOWN && !speaks(text) && {
+            let plain = text.replace('+', " ");
+            !text.contains(['%', '+']) || !speaks(&percent_decode_str(&plain).decode_utf8_lossy())
+        }
     }
 
     /// A filter with other values; a whole one that cannot be read is one value.
     pub(super) fn filter(&self, text: &str) -> String {
-        if self.reveal && !is_secret(text) {
+        if self.shows(text) {
             return text.to_owned();
         }
         match Filter::parse(text, Syntax::Lenient) {
@@ -89,7 +104,7 @@ impl Redactor<'_> {
 
     /// The path of a PATCH operation, or a key that is one.
     pub(super) fn path(&self, text: &str) -> String {
-        if self.reveal && !is_secret(text) || text.is_empty() {
+        if self.shows(text) || text.is_empty() {
             return text.to_owned();
         }
         let Ok(path) = Path::parse(text, Syntax::Lenient) else { return typed(text) };
@@ -166,7 +181,7 @@ impl Redactor<'_> {
     /// What stands for a string, and whether that is JSON text already.
     fn string(&self, text: &str, spot: Spot) -> (String, Vec<String>) {
         let keep = || (text.to_owned(), Vec::new());
-        if spot.secret || is_credential(text) {
+        if spot.secret {
             return (typed(text), Vec::new());
         }
         if text.is_empty() || ["true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word)) {
@@ -175,7 +190,7 @@ impl Redactor<'_> {
         if text.trim_start().starts_with('{') && !spot.inner {
             return (self.nested(text), Vec::new());
         }
-        if self.reveal && !is_secret(text) {
+        if self.shows(text) {
             return keep();
         }
         let id = |resource| (self.id(resource, text), Vec::new());
@@ -202,8 +217,12 @@ impl Redactor<'_> {
         }
     }
 
-    /// JSON in a string, as Entra writes roles.
+    /// JSON in a string, as Entra writes roles. It is read again with every try to make lists short enough, so a long one
+    /// is not read at all.
     fn nested(&self, text: &str) -> String {
+        if text.len() > ROOM {
+            return typed(text);
+        }
         let Ok(doc) = Doc::parse(text, registry().names(), Duplicates::CaseKept) else { return typed(text) };
         let mut walk = Walk { redactor: self, doc: &doc, out: String::new(), list: SOME, cut: 0, names: Vec::new() };
         match walk.value(doc.root(), Spot { inner: true, ..Spot::ROOT }) {
@@ -214,7 +233,10 @@ impl Redactor<'_> {
 
     /// A JSON pointer, by the rules for keys.
     pub(super) fn pointer(&self, at: &str) -> String {
-        let Some(pointer) = at.strip_prefix('/') else { return if is_name(at) { at.to_owned() } else { named(at) } };
+        let Some(pointer) = at.strip_prefix('/') else {
+            // The root has no name (RFC 6901 5).
+            return if at.is_empty() || is_name(at) { at.to_owned() } else { named(at) };
+        };
         pointer.split('/').fold(String::new(), |mut out, part| {
             out.push('/');
             if part.len() < 6 && part.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -229,7 +251,7 @@ impl Redactor<'_> {
 
     /// A member's name; `attribute` where the standard puts names of attributes.
     fn key(&self, key: &str, attribute: bool) -> String {
-        if self.reveal || is_known(key) {
+        if is_known(key) || self.shows(key) || self.reveal && is_name(key) && !is_credential(key) {
             return key.to_owned();
         }
         match attribute {
@@ -395,13 +417,15 @@ impl Walk<'_, '_> {
 
     /// What the path of an operation says about its value.
     fn touched(&self, operation: Node) -> Option<Spot> {
-        let path = self.doc.find(operation, "path").and_then(|path| self.doc.string(path))?;
+        let paths = || self.doc.children(operation).filter(|member| self.doc.key(*member).eq_ignore_ascii_case("path"));
+        // Of two that differ by case alone either may be the one that is meant.
+        let secret = paths().any(|path| self.doc.string(path).is_some_and(|path| is_secret(&path)));
+        let path = paths().next().and_then(|path| self.doc.string(path))?;
         let (attr, sub) = split(&path);
         if attr.is_empty() {
-            return None;
+            return secret.then_some(Spot { secret, ..Spot::ROOT });
         }
         let of = |name: &str| registry().names().find(name).0;
-        let secret = is_secret(&path);
         Some(if sub.is_empty() {
             Spot { name: of(attr), keys: Keys::Subs, secret, ..Spot::ROOT }
         } else {
@@ -447,7 +471,7 @@ pub(super) fn named(text: &str) -> String {
 }
 
 /// Every digit a nine.
-fn nines(number: &str) -> String {
+pub(super) fn nines(number: &str) -> String {
     // No number is longer that means something.
     let number = number.get(..64).filter(|start| is_number(start)).unwrap_or(number);
     if number.len() > 64 {
@@ -525,28 +549,82 @@ fn is_operation(text: &str) -> bool {
     WORDS.iter().any(|word| word.eq_ignore_ascii_case(text.trim()))
 }
 
-/// A name, path or text that speaks of credentials.
+/// A name, path or text that speaks of credentials, however it is spelled: `api-key`, `API_KEY`, `apiKey`.
 pub(super) fn is_secret(text: &str) -> bool {
-    const WORDS: [&str; 10] = [
-        "password",
-        "passwd",
-        "passphrase",
-        "secret",
-        "token",
+    const PARTS: [&str; 12] = [
+        "accesskey",
+        "apikey",
         "authorization",
         "credential",
-        "apikey",
-        "api_key",
+        "passcode",
+        "passphrase",
+        "passwd",
+        "password",
         "privatekey",
+        "secret",
+        "signature",
+        "token",
     ];
-    let text = head(text, 4096).as_bytes();
-    let has = |word: &str| text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()));
-    WORDS.into_iter().any(has)
+    // Too short to be looked for within others: `pinned`, `opinion`.
+    const WORDS: [&str; 5] = ["jwt", "otp", "pin", "pwd", "totp"];
+    let text = text.as_bytes();
+    let letters: Vec<u8> =
+        text.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect();
+    PARTS.iter().any(|part| letters.windows(part.len()).any(|letters| letters == part.as_bytes()))
+        || has_word(text, &WORDS)
 }
 
-/// What stands in an Authorization header, wherever else it came to stand.
-fn is_credential(text: &str) -> bool {
-    ["bearer ", "basic "].iter().any(|scheme| text.get(..scheme.len()).is_some_and(|s| s.eq_ignore_ascii_case(scheme)))
+/// The name of a query's parameter that is one of credentials; names of attributes may be the same.
+pub(super) fn is_secret_parameter(name: &str) -> bool {
+    const WORDS: [&str; 9] = ["assertion", "auth", "code", "key", "pass", "session", "sid", "sig", "ticket"];
+    is_secret(name) || has_word(name.as_bytes(), &WORDS)
+}
+
+/// `sig=...`, wherever it came to stand: behind `#`, `;`, or in a URL that is itself a value.
+fn has_secret_parameter(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    text.match_indices('=').any(|(at, _)| {
+        let before = text[..at].trim_end();
+        let name = &before[before.trim_end_matches(is_part).len()..];
+        is_secret_parameter(name)
+    })
+}
+
+/// `//name:password@host`
+fn has_userinfo(text: &str) -> bool {
+    text.match_indices("//").any(|(at, _)| {
+        let authority = text[at + 2..].split(['/', '?', '#', ' ']).next().unwrap_or_default();
+        authority.contains('@')
+    })
+}
+
+/// One of `words` stands in `text` between other characters than letters, or as camel case has it: `pin` in `userPin`.
+fn has_word(text: &[u8], words: &[&str]) -> bool {
+    let letter = |at: usize| text.get(at).is_some_and(u8::is_ascii_alphabetic);
+    let lower = |at: usize| text.get(at).is_some_and(u8::is_ascii_lowercase);
+    let begins =
+        |at: usize| at == 0 || !letter(at - 1) || text[at].is_ascii_uppercase() && (lower(at - 1) || lower(at + 1));
+    let ends = |at: usize| !letter(at) || begins(at);
+    words.iter().any(|word| {
+        let places = text.windows(word.len()).enumerate();
+        places
+            .filter(|(_, part)| part.eq_ignore_ascii_case(word.as_bytes()))
+            .any(|(at, _)| begins(at) && ends(at + word.len()))
+    })
+}
+
+/// What stands in an Authorization header, or the beginning of a JWT (RFC 7519), wherever else it came to stand.
+pub(super) fn is_credential(text: &str) -> bool {
+    let text = text.as_bytes();
+    let is_start = |at: usize| at == 0 || !text[at - 1].is_ascii_alphanumeric();
+    let scheme = |name: &str| {
+        text.windows(name.len() + 1).enumerate().any(|(at, part)| {
+            let (have, behind) = part.split_at(name.len());
+            let separates = behind[0].is_ascii_whitespace() || b":=".contains(&behind[0]);
+            separates && have.eq_ignore_ascii_case(name.as_bytes()) && is_start(at)
+        })
+    };
+    scheme("bearer") || scheme("basic") || text.windows(3).enumerate().any(|(at, part)| part == b"eyJ" && is_start(at))
 }
 
 /// Canonical values of RFC 7643 4.1.2 and 4.2, and the one that Entra puts on roles.

@@ -186,6 +186,101 @@ fn revealed_tenants_keep_everything_but_credentials() {
 }
 
 #[test]
+fn whatever_names_a_credential_hides_it_where_values_are_revealed() {
+    let mut settings = settings(9);
+    settings.reveal.insert("acme".to_owned());
+    let line_of = |sample: &Sample| {
+        let journal = journal(&settings);
+        record(&journal, sample);
+        journal.export(&Query::default()).collect::<Vec<_>>().concat()
+    };
+    let clean = |what: &str, line: &str| {
+        assert!(line.contains(r#""revealed":true"#) && !line.contains("swordfish"), "{what}: {line}");
+    };
+    for target in [
+        "/Users?%70assword=swordfish",
+        "/Users?sig=swordfish",
+        "/Users?X-Amz-Signature=swordfish",
+        "/Users?subscription-key=swordfish",
+        "/Users?c%6Fde=swordfish",
+        "/Users?a=1;sig=swordfish",
+        "/Users?next=https%3A%2F%2Fa%2F%3Fsig%3Dswordfish",
+        "/Users?x=Bearer+swordfish",
+        "/Users?x=Bearer%20swordfish",
+        "/Users?filter=title%20eq%20%22Bearer%20swordfish%22",
+        "/Users?filter=pwd+eq+%22swordfish%22",
+        "/Users/1;code=swordfish",
+        "/Users/1#access_token=swordfish",
+        "http://ada:swordfish@host/scim/Users",
+        "//swordfish@host/Users",
+        "/Users?url=https://swordfish@host/",
+        "/Users?apiKey",
+        "/Users/Bearer%20swordfish",
+    ] {
+        clean(target, &line_of(&Sample::new("GET", target, "", 500, "{}")));
+        let location = json!({ "meta": { "location": target }, "x": target }).to_string();
+        clean(target, &line_of(&Sample::new("GET", "/Users/1", "", 500, &location)));
+        let got = Got { status: 201, headers: kept(&[("location", target)]), body: Body::Empty };
+        clean(target, &line_of(&Sample::new("POST", "/Users", "", 201, "{}").with(|sample| sample.told = Some(got))));
+    }
+    for path in [
+        r#"[type eq \"password\"].value"#,
+        "urn:x:password:",
+        r#"keys[type eq \"pin\"].value"#,
+        "userPin",
+        "urn:x:y:pwd",
+    ] {
+        for value in [r#""swordfish""#, r#"{"a":["swordfish"]}"#] {
+            let body = format!(r#"{{"Operations":[{{"op":"replace","path":"{path}","value":{value}}}]}}"#);
+            clean(path, &line_of(&Sample::new("PATCH", "/Users/1", &body, 500, "{}")));
+        }
+    }
+    for name in [
+        "pwd",
+        "PIN",
+        "otp",
+        "passcode",
+        "passphrase",
+        "api-key",
+        "apikey",
+        "API_KEY",
+        "jwt",
+        "credential",
+        "Credentials",
+        "privateKey",
+        "private_key",
+        "userPin",
+        "urn:x:y:pwd",
+        "otpSecret",
+    ] {
+        clean(name, &line_of(&Sample::new("POST", "/Users", &json!({ name: ["swordfish"] }).to_string(), 500, "{}")));
+        let typed = json!({ "keys": [{ "type": name, "value": "swordfish" }] }).to_string();
+        clean(name, &line_of(&Sample::new("POST", "/Users", &typed, 500, "{}")));
+    }
+    for detail in [
+        "it said Bearer swordfish to me",
+        "BASIC\tswordfish",
+        "see https://a:swordfish@b/c",
+        "eyJswordfish.x.y",
+        "(bearer: swordfish)",
+    ] {
+        let error = json!({ "status": "401", "detail": detail, "externalId": detail }).to_string();
+        clean(detail, &line_of(&Sample::new("POST", "/Users", "{}", 401, &error)));
+    }
+    let long = "ada ".repeat(600) + "swordfish";
+    clean(
+        "a text too long to be searched",
+        &line_of(&Sample::new("POST", "/Users", &json!({ "x": long }).to_string(), 500, "{}")),
+    );
+    let harmless =
+        r#"{"title":"opinionated","userName":"ada@example.com","name":{"familyName":"Pinter"},"x":"postal=1"}"#;
+    let line = line_of(&Sample::new("POST", "/Users/ada@example.com?x=ada", harmless, 500, "{}"));
+    for shown in ["opinionated", "ada@example.com", "Pinter", "postal=1", "/Users/ada@example.com?x=ada"] {
+        assert!(line.contains(shown), "{shown}: {line}");
+    }
+}
+
+#[test]
 fn refusals_keep_our_own_words_only() {
     let refused = |reason: &'static str| {
         let sample = Sample::new("PATCH", "/Users/1", "{}", 503, "{}").with(|sample| {
@@ -211,7 +306,8 @@ fn only_failures_are_kept_where_only_they_are_wanted() {
     record(&journal, &quiet.clone().with(|sample| sample.told = None));
     record(&journal, &quiet.clone().with(|sample| sample.refusal = Some(("rate", String::new()))));
     assert_eq!(count(&journal), 4);
-    record(&journal, &Sample::new("GET", "/Users/1", "", 401, "{}").with(|sample| sample.credentials = false));
+    let stranger = Sample::new("GET", "/Users/1", "", 401, "{}");
+    record(&journal, &stranger.with(|sample| (sample.credible, sample.credentials) = (false, false)));
     assert_eq!(count(&journal), 4, "strangers push nothing out");
     journal.reconfigure(&settings::Journal { failures_only: false, ..settings(9) });
     record(&journal, &quiet);
@@ -232,7 +328,7 @@ fn the_ring_is_bounded_in_entries_and_bytes() {
     journal.reconfigure(&settings(0));
     record(&journal, &one);
     assert_eq!(count(&journal), 0);
-    assert_eq!(journal.ring().bytes, 0);
+    assert_eq!(journal.ring().house.bytes, 0);
 
     let mut ring = Ring::default();
     let entry = Arc::new(one.account(|account| {
@@ -240,10 +336,76 @@ fn the_ring_is_bounded_in_entries_and_bytes() {
         Entry::new(1, account, None, &redactor, false)
     }));
     for _ in 0..ROOM / entry.size() + 10 {
-        ring.add(Arc::clone(&entry));
+        ring.house.add(Arc::clone(&entry));
         ring.trim(usize::MAX);
     }
-    assert!(ring.bytes <= ROOM && ring.bytes > ROOM - 2 * entry.size());
+    assert!(ring.house.bytes <= ROOM && ring.house.bytes > ROOM - 2 * entry.size());
+    for _ in 0..ROOM / entry.size() {
+        ring.guests.add(Arc::clone(&entry));
+        ring.trim(usize::MAX);
+    }
+    assert!(ring.guests.bytes <= ROOM / 10 && ring.guests.bytes > ROOM / 10 - 2 * entry.size());
+    assert!(ring.house.bytes + ring.guests.bytes <= ROOM);
+}
+
+#[test]
+fn a_flood_of_wrong_tokens_washes_a_tenth_out_and_no_more() {
+    let journal = journal(&settings(100));
+    let house = Sample::new("PATCH", "/Users/1", "{}", 400, "{}");
+    let guest = Sample::new("GET", "/Users/1", "", 401, "{}").with(|sample| sample.credible = false);
+    let nobody = guest.clone().with(|sample| sample.credentials = false);
+    (0..95).for_each(|_| record(&journal, &house));
+    (0..5000).for_each(|_| record(&journal, &guest));
+    (0..5000).for_each(|_| record(&journal, &nobody));
+    let found = |text: &str| ids(&journal.find(&Query::parse(text).expect("a query")));
+    assert_eq!(count(&journal), 100);
+    assert_eq!(found("method=GET&limit=500"), (5086..=5095).rev().collect::<Vec<_>>(), "the latest guests");
+    assert_eq!(found("method=PATCH&limit=500"), (6..=95).rev().collect::<Vec<_>>(), "the latest of the house");
+    record(&journal, &house);
+    assert_eq!(found("limit=3"), [5096, 5095, 5094], "both are shown in their order");
+    assert_eq!((found("limit=1&before=5087"), found("limit=1&before=5086")), (vec![5086], vec![95]));
+    assert_eq!(count(&journal), 100);
+    assert!(journal.entry(5096).is_some() && journal.entry(5095).is_some() && journal.entry(90).is_some());
+    assert!(journal.entry(6).is_none() && journal.entry(3000).is_none() && journal.entry(u64::MAX).is_none());
+    let export: Vec<String> = journal.export(&Query::default()).collect();
+    assert!(export[0].contains(r#""seq":7,"#) && export.last().is_some_and(|line| line.contains("/answer")));
+    journal.reconfigure(&settings(5));
+    assert_eq!(found(""), [5096, 95, 94, 93, 92], "too few for a guest");
+}
+
+#[test]
+fn of_answers_without_json_the_export_finds_the_same() {
+    for (body, kind, quirk) in [
+        ("<html>Zebra</html>", "text/html", "error-html"),
+        ("<?xml version=\"1.0\"?><zebra/>", "text/xml", "error-html"),
+        ("Zebra is unknown", "text/plain", "error-plain-text"),
+        ("error=zebra", "text/plain", "error-plain-text"),
+        ("", "text/plain", "error-empty-body"),
+    ] {
+        let got =
+            Got { status: 500, headers: kept(&[("content-type", kind)]), body: Body::of(&body.to_owned().into()) };
+        let sample = Sample::new("GET", "/Users/1", "", 500, "").with(|sample| sample.app = Some(got));
+        let journal = journal(&settings(1));
+        record(&journal, &sample);
+        let lines: Vec<String> = journal.export(&Query::default()).collect();
+        assert!(!lines[1].to_lowercase().contains("zebra"), "{}", lines[1]);
+        let found = quirks(&serde_json::from_str(&lines[1]).expect("JSON")).expect("a case");
+        assert!(found.contains(quirk), "{body}: {found:?}: {}", lines[1]);
+        assert!(!found.contains("error-empty-body") || body.is_empty(), "{body}: {found:?}");
+    }
+}
+
+#[test]
+fn long_numbers_of_pages_are_not_in_clear_and_the_root_has_no_name() {
+    let target = "/Users?startIndex=8675309&count=100&count=-1&startIndex=--1&count=123456";
+    let entry = kept_of(&Sample::new("GET", target, "", 200, "{}").with(|sample| {
+        let mut findings = Findings::default();
+        findings.note(Id::AttrCase, true, || "");
+        sample.findings = vec![(Direction::Request, findings)];
+    }));
+    let kept = "/Users?startIndex=9999999&count=100&count=-1&startIndex=string(3)&count=123456";
+    assert_eq!(entry["request"]["target"], kept);
+    assert_eq!(entry["fixes"][0]["at"], "");
 }
 
 #[test]
