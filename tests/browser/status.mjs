@@ -1,4 +1,4 @@
-// Drives the status page. Run by tests/it/browser.rs: `node status.mjs URL`, with what is planted named there.
+// Drives the status page. Run by tests/it/browser.rs: `node status.mjs URL MODULES OTHER`, with what is planted named there.
 //
 // It talks with the test by lines: it says what it wants changed (`> change`), and the test answers when it is done.
 
@@ -7,7 +7,8 @@ import { createRequire } from "node:module";
 import { mkdirSync } from "node:fs";
 import { createInterface } from "node:readline";
 
-const [, , url, modules] = process.argv;
+// The second address is another admin port of the same, which goes on when the first drains.
+const [, , url, modules, other] = process.argv;
 const { chromium } = createRequire(`${modules}/`)("playwright-core");
 const shots = process.env.SCIMSHIM_SHOTS;
 if (shots) mkdirSync(shots, { recursive: true });
@@ -27,7 +28,7 @@ const browser = await chromium.launch({
 
 // Everything that must not happen, on any page of any context.
 const wrong = [];
-const host = new URL(url).host;
+const hosts = [url, other].map((one) => new URL(one).host);
 const open = async (options = {}) => {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   await context.addInitScript(() => {
@@ -37,7 +38,7 @@ const open = async (options = {}) => {
   page.setDefaultTimeout(15_000);
   page.on("console", (message) => { if (["error", "warning"].includes(message.type())) wrong.push(`console: ${message.text()}`); });
   page.on("pageerror", (error) => wrong.push(`error: ${error}`));
-  page.on("request", (request) => { if (new URL(request.url()).host !== host) wrong.push(`another host: ${request.url()}`); });
+  page.on("request", (request) => { if (!hosts.includes(new URL(request.url()).host)) wrong.push(`another host: ${request.url()}`); });
   page.on("response", (response) => { if (response.status() >= 400) wrong.push(`${response.status()}: ${response.url()}`); });
   page.on("dialog", (dialog) => { wrong.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
   return page;
@@ -56,6 +57,23 @@ const noSideways = async (page) => {
   const who = () => [...document.querySelectorAll("main *")].filter((one) => one.getBoundingClientRect().right > innerWidth && !one.closest(".diff, .chart"))
     .map((one) => `${one.tagName}.${one.className} ${one.textContent.slice(0, 40)}`).slice(0, 6);
   assert.ok(over <= 0, `the page is ${over} px wider than the screen: ${await page.evaluate(who)}`);
+};
+
+// Both ends of the chart are seen, and what is written on it can be read.
+const chartFits = async (page) => {
+  const chart = await page.evaluate(() => {
+    const figure = document.querySelector("figure.chart");
+    const box = (one) => { const { left, right, top, bottom, height } = one.getBoundingClientRect(); return { left, right, top, bottom, height }; };
+    const texts = [...figure.querySelectorAll("text")].map((one) => ({ text: one.textContent, ...box(one) }));
+    return { hidden: figure.scrollWidth - figure.clientWidth, figure: box(figure), curves: box(figure.querySelector(".curves")), texts, width: innerWidth };
+  });
+  assert.ok(chart.hidden <= 0 && chart.figure.right <= chart.width, JSON.stringify(chart));
+  assert.ok(chart.curves.right <= chart.figure.right && chart.curves.right > chart.figure.right - 30, JSON.stringify(chart));
+  for (const one of chart.texts) {
+    assert.ok(one.height >= 11 && one.left >= chart.figure.left && one.right <= chart.figure.right, JSON.stringify(one));
+    const over = chart.texts.find((two) => two !== one && one.left < two.right && two.left < one.right && one.top < two.bottom && two.top < one.bottom);
+    assert.equal(over, undefined, `${one.text} lies over ${over?.text}`);
+  }
 };
 
 // WCAG 2, 1.4.3: what can be read has 4.5:1, by the colours that are in force.
@@ -91,9 +109,11 @@ step("it loads, the worst first");
 let page = await open({ colorScheme: "light" });
 await page.goto(url);
 const worstFirst = await names(page);
-assert.deepEqual(worstFirst.slice(0, 5), ["gone", "likely", "acme", "warming", "quiet"]);
-assert.equal(worstFirst.length, 9);
-assert.equal(await page.textContent("h1"), "5 of 9 connections need attention");
+assert.deepEqual(worstFirst.slice(0, 6), ["gone", "likely", "acme", "warming", "quiet", "shut"]);
+assert.equal(worstFirst.length, 10);
+assert.equal(await page.textContent("h1"), "6 of 10 connections need attention");
+assert.match(await page.textContent('tr[data-key="shut"]'), /only refusals so far\s*nothing was let in so far; refused here: address 16/);
+assert.match(await page.locator('tr[data-key="shut"] .state').getAttribute("class"), /shut_out/);
 assert.match(await page.textContent('tr[data-key="likely"]'), /likely quarantined \(model\)/);
 await page.waitForSelector("#live.good");
 await until(page, () => document.querySelector("[data-live=chips]").textContent.includes("app unreachable"));
@@ -105,6 +125,12 @@ const heading = (name) => page.locator("#tenants thead th", { hasText: name });
 await heading("Failing").getByRole("button").click();
 assert.equal(await heading("Failing").getAttribute("aria-sort"), "descending");
 assert.equal((await names(page))[0], "acme");
+await heading("Last success").getByRole("button").click();
+assert.equal(await heading("Last success").getAttribute("aria-sort"), "ascending");
+const bySuccess = await names(page);
+assert.deepEqual(bySuccess.slice(0, 2).toSorted(), ["fresh", "shut"], "who never had one is the worst");
+assert.deepEqual(bySuccess.slice(2, 5).toSorted(), ["gone", "likely", "quiet"]);
+assert.equal(bySuccess[4], "quiet");
 await heading("Connection").getByRole("button").focus();
 await page.keyboard.press("Enter");
 assert.equal(await heading("Connection").getAttribute("aria-sort"), "ascending");
@@ -119,7 +145,7 @@ assert.deepEqual(await names(page), worstFirst);
 step("it filters by text and by state");
 await page.fill("#filter-text", "BOOL-string");
 assert.deepEqual(await names(page), ["acme"]);
-assert.equal(await page.textContent("#shown"), "1 of 9 shown");
+assert.equal(await page.textContent("#shown"), "1 of 10 shown");
 await page.fill("#filter-text", "");
 await page.selectOption("#filter-state", "silent");
 assert.deepEqual(await names(page), ["quiet"]);
@@ -130,11 +156,11 @@ await heading("Risk").getByRole("button").click();
 await page.focus('tr[data-key="calm"] a');
 await ask("calm turns bad");
 await until(page, () => document.querySelector('tr[data-key="calm"]').dataset.state === "likely_quarantined");
-assert.equal(await page.textContent("h1"), "6 of 9 connections need attention");
+assert.equal(await page.textContent("h1"), "7 of 10 connections need attention");
 assert.equal(await page.evaluate(() => document.activeElement.closest("tr")?.dataset.key), "calm", "the focus stays");
 assert.equal(await heading("Risk").getAttribute("aria-sort"), "descending");
 assert.ok((await names(page)).indexOf("calm") < (await names(page)).indexOf("acme"), "it moved to its place");
-assert.match(await page.textContent("[aria-live]"), /6 of 9/);
+assert.match(await page.textContent("[aria-live]"), /7 of 10/);
 await ask("late comes");
 await page.waitForSelector('tr[data-key="late"]');
 await ask("late goes");
@@ -150,6 +176,7 @@ await page.waitForSelector("#journal .entry");
 assert.match(await page.textContent("[data-live=culprits]"), /emails\.type, 91 % of failures <img/);
 assert.match(await page.textContent("figcaption"), /failing share rose to 0\.52/);
 assert.equal(await page.locator("figure svg path.line").count(), 7);
+await chartFits(page);
 assert.match(await page.textContent("[data-live=fixes]"), /patch-op-case/);
 
 step("a fix is seen in the difference");
@@ -178,7 +205,7 @@ await until(page, () => document.querySelectorAll(".entry").length === 31);
 assert.match(await page.locator(".entry").first().textContent(), /401/);
 await page.locator(".entry").first().locator("summary").click();
 await page.locator(".entry").first().locator(".inside").waitFor();
-assert.match(await page.locator(".entry").first().textContent(), /Refused by scimshim \(token\).*It was not forwarded.*a body of 90 bytes, html, is not kept/s);
+assert.match(await page.locator(".entry").first().textContent(), /Refused by scimshim \(malformed\)\. The request is no sound HTTP or JSON.*It was not forwarded.*a body of 90 bytes, html, is not kept/s);
 assert.equal(await page.locator(".entry[open]").count(), 2);
 
 step("a quirk leads to its summary");
@@ -227,6 +254,7 @@ for (const width of [360, 320]) {
   await page.locator(".entry summary").first().click();
   await page.locator(".entry .inside").waitFor();
   await noSideways(page);
+  await chartFits(page);
   await shot(page, `tenant-phone-${width}`);
   await page.goto(`${url}/quirks`);
   await noSideways(page);
@@ -249,7 +277,7 @@ await page.context().close();
 step("without JavaScript");
 page = await open({ javaScriptEnabled: false });
 await page.goto(url);
-assert.equal(await page.locator("#tenants tbody tr").count(), 9);
+assert.equal(await page.locator("#tenants tbody tr").count(), 10);
 assert.match(await page.textContent('#tenants tbody tr:has-text("likely")'), /likely quarantined \(model\)/);
 assert.equal(await page.locator("button").count(), 0, "there is nothing to click that does nothing");
 await page.click('tr[data-key="acme"] a');
@@ -263,6 +291,8 @@ const before = wrong.length;
 page = await open();
 await page.goto(url);
 await shot(page, "login");
+assert.equal(await page.locator("[role=alert]").count(), 0, "a first visit is no failure");
+assert.match(await page.textContent(".login p.quiet"), /^This request does not come from loopback|demands the token of loopback too\.$/);
 await page.fill("#token", "guess");
 await page.keyboard.press("Enter");
 await page.waitForSelector("[role=alert]");
@@ -275,6 +305,38 @@ const refusals = wrong.splice(before);
 assert.ok(refusals.every((line) => line.includes("401")), refusals.join("\n"));
 
 assert.deepEqual(wrong, []);
+
+step("it drains, and the page says so");
+await ask("the token is not demanded");
+page = await open({ colorScheme: "light" });
+await page.goto(url);
+await page.waitForSelector("#live.good");
+const chipColour = () => page.evaluate(() => getComputedStyle([...document.querySelectorAll(".chips .good, .chips .bad, .chips .warn")].at(0)).color);
+const ready = await chipColour();
+await ask("it drains");
+await until(page, () => /▲ draining/.test(document.querySelector("[data-live=chips]").textContent), null);
+assert.match(await page.textContent("#live"), /^▲ draining; as of \d+ s ago$/);
+assert.deepEqual(await contrasts(page), []);
+await shot(page, "draining");
+await page.context().close();
+
+step("it dies, and the page says that it is not live");
+page = await open({ colorScheme: "light" });
+await page.goto(other);
+await page.waitForSelector("#live.good");
+assert.equal(await chipColour(), ready);
+await ask("it dies");
+const died = Date.now();
+await page.waitForSelector("#live.warn", { timeout: 10_000 });
+assert.ok(Date.now() - died < 10_000);
+assert.notEqual(await chipColour(), ready, "what was good is grey");
+const age = async () => Number(/not live; as of (\d+) s ago/.exec(await page.textContent("#live"))[1]);
+const first = await age();
+await until(page, (first) => Number(/as of (\d+) s/.exec(document.querySelector("#live").textContent)[1]) >= first + 2, first);
+assert.deepEqual(await contrasts(page), []);
+await shot(page, "not-live");
+await page.context().close();
+
 await browser.close();
 step("all done");
 process.exit(0);

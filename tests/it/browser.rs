@@ -20,7 +20,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::admin::{HOSTILE, Stage, now, plant_trouble};
+use crate::admin::{HOSTILE, Port, Stage, now, plant_trouble};
 
 const BROWSER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser");
 
@@ -29,11 +29,12 @@ async fn the_status_page_works_in_a_browser() {
     let Some(modules) = installed("the_status_page_works_in_a_browser") else { return };
     let stage = Stage::new();
     plant(&stage);
-    let port = stage.open().await;
+    let (port, other) = (stage.open().await, stage.open().await);
     let mut child = Command::new("node")
         .arg(format!("{BROWSER}/status.mjs"))
         .arg(format!("http://{}", port.addr))
         .arg(&modules)
+        .arg(format!("http://{}", other.addr))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -45,7 +46,7 @@ async fn the_status_page_works_in_a_browser() {
     let driven = async {
         while let Some(line) = lines.next_line().await.unwrap() {
             if let Some(wish) = line.strip_prefix("> ") {
-                change(&stage, wish);
+                change(&stage, [&port, &other], wish);
                 stdin.write_all(b"done\n").await.unwrap();
             }
             said.push(line);
@@ -81,13 +82,16 @@ fn plant(stage: &Stage) {
         view.failing = 14;
     });
     stage.plant(HOSTILE, State::Healthy, 0.0);
+    stage.plant("shut", State::Unknown, 0.0);
+    stage.change("shut", |view| (view.last_success, view.last_request, view.since) = (None, None, 0.0));
+    stage.metrics.refusals.with_label_values(&["shut", "address"]).inc_by(16);
     plant_trouble(stage, "acme");
     for at in 0..30 {
         stage.record(exchange(at));
     }
 }
 
-fn change(stage: &Arc<Stage>, wish: &str) {
+fn change(stage: &Arc<Stage>, [port, other]: [&Port; 2], wish: &str) {
     match wish {
         "calm turns bad" => stage.plant("calm", State::LikelyQuarantined, 0.97),
         "late comes" => stage.plant("late", State::AtRisk, 0.4),
@@ -97,9 +101,12 @@ fn change(stage: &Arc<Stage>, wish: &str) {
             exchange["forwarded"] = json!(null);
             exchange["app"] = json!(null);
             exchange["told"] = json!({ "status": 401, "unreadable": { "bytes": 90, "begins": "html" } });
-            exchange["refused"] = json!({ "reason": "token" });
+            exchange["refused"] = json!({ "reason": "malformed" });
             stage.record(exchange);
         }
+        "the token is not demanded" => stage.demand(None, true),
+        "it drains" => port.drain(),
+        "it dies" => other.die(),
         "the token is demanded" => stage.demand(Some("planted-token"), false),
         other => panic!("the script wants {other:?}"),
     }

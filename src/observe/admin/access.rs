@@ -30,10 +30,11 @@ const SESSION: Duration = Duration::from_secs(12 * 3600);
 /// More operators than look at one sidecar; one more ends the oldest.
 const SESSIONS: usize = 64;
 
-/// Wrong tokens that an address may try in a minute.
+/// Wrong tokens after which an address is told to stop, in a minute. The right one passes all the same: it is too long
+/// to be found by trying, and whoever shares an address with a scanner must get in.
 const TRIES: u32 = 10;
 const MINUTE: Duration = Duration::from_secs(60);
-/// Addresses whose tries are remembered.
+/// Addresses whose tries are remembered; of IPv6 a /64, within which a caller is free to choose (RFC 4291, 2.5.4).
 const TRIED: NonZeroUsize = NonZeroUsize::new(256).expect("it is not 0");
 
 /// A token and its name.
@@ -100,15 +101,16 @@ impl Door {
 
     /// Compares a token, and counts the wrong ones.
     fn try_token(&self, token: [u8; 32], presented: &Presented, peer: IpAddr, now: Instant) -> Result<(), Refused> {
-        let mut book = self.book();
-        let (since, wrong) = *book.tries.get_or_insert(peer, || (now, 0));
-        let (since, wrong) = if now.saturating_duration_since(since) >= MINUTE { (now, 0) } else { (since, wrong) };
-        if wrong >= TRIES {
-            return Err(Refused::Tries);
+        if bool::from(token.ct_eq(&presented.0)) {
+            return Ok(());
         }
-        let is_right = bool::from(token.ct_eq(&presented.0));
-        book.tries.put(peer, (since, wrong + u32::from(!is_right)));
-        if is_right { Ok(()) } else { Err(Refused::Token) }
+        let mut book = self.book();
+        let (since, wrong) = book.tries.get_or_insert_mut(neighbourhood(peer), || (now, 0));
+        if now.saturating_duration_since(*since) >= MINUTE {
+            (*since, *wrong) = (now, 0);
+        }
+        *wrong = wrong.saturating_add(1);
+        Err(if *wrong > TRIES { Refused::Tries } else { Refused::Token })
     }
 
     /// A new session, by the value of its cookie.
@@ -139,6 +141,14 @@ impl Door {
 }
 
 impl Refused {
+    /// Whether a token was tried, so that this is a failure and not a first visit.
+    pub(super) fn is_failure(self) -> bool {
+        match self {
+            Self::Token | Self::Tries => true,
+            Self::Foreign | Self::Forwarded | Self::Host | Self::Loopback | Self::Peer => false,
+        }
+    }
+
     /// What the caller is told, with the cure.
     pub(super) fn answer<B>(self, access: &Access, request: &Request<B>) -> Answer {
         let status = match (self, access.token) {
@@ -223,6 +233,14 @@ impl Desk {
     }
 }
 
+/// Whose tries are counted together.
+fn neighbourhood(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
 /// Whether the request comes from within the pod, as far as can be told.
 fn local<B>(access: &Access, peer: IpAddr, request: &Request<B>) -> Result<(), Refused> {
     let headers = request.headers();
@@ -260,25 +278,86 @@ fn is_loopback(host: &str) -> bool {
     name_is_ours && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Whether a header is one that proxies add: standard, of clouds, and of the meshes Envoy, Istio and Linkerd.
+/// Whether a header is one that proxies add: standard ones, and those of meshes, clouds, content networks and gateways.
+///
+/// By parts of names rather than by a list of them, since each vendor has its own: a name taken for one of them wrongly
+/// costs a token, and one overlooked shows the page to strangers.
 fn forwards(name: &str) -> bool {
-    const NAMES: [&str; 13] = [
-        "cdn-loop",
+    const NAMES: [&str; 6] = ["remote-user", "rndr-id", "via", "x-request-start", "x-scheme", "x-url-scheme"];
+    const PARTS: [&str; 25] = [
+        "caller-ip",
+        "client-addr",
+        "client-cert",
         "client-ip",
-        "fastly-client-ip",
-        "forwarded",
-        "true-client-ip",
-        "via",
-        "x-azure-clientip",
-        "x-client-ip",
-        "x-cluster-client-ip",
-        "x-proxyuser-ip",
-        "x-real-ip",
-        "x-remote-addr",
-        "x-remote-ip",
+        "client-verify",
+        "clientip",
+        "connecting-ip",
+        "forward",
+        "front-end",
+        "host-override",
+        "originating",
+        "peer-ip",
+        "proxy",
+        "real-ip",
+        "remote-addr",
+        "remote-host",
+        "remote-ip",
+        "source-ip",
+        "src-ip",
+        "user-ip",
+        "userip",
+        "x-host",
+        "x-original",
+        "x-rewrite",
+        "x-via",
     ];
-    const BEGINNINGS: [&str; 6] = ["cf-", "l5d-", "x-envoy-", "x-forwarded", "x-istio-", "x-original-"];
-    NAMES.contains(&name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
+    const BEGINNINGS: [&str; 41] = [
+        "akamai",
+        "ali-cdn",
+        "cdn-",
+        "cf-",
+        "cloudfront-",
+        "do-connecting",
+        "eagleeye-",
+        "fastly",
+        "fly-",
+        "incap-",
+        "l5d-",
+        "ssl-client",
+        "tailscale-",
+        "x-akamai",
+        "x-amz",
+        "x-appengine",
+        "x-arr-",
+        "x-auth-request",
+        "x-authentik",
+        "x-azure",
+        "x-cdn",
+        "x-cloud-trace",
+        "x-cloudfront",
+        "x-cluster",
+        "x-edge",
+        "x-envoy",
+        "x-fastly",
+        "x-fd-",
+        "x-gateway",
+        "x-goog-",
+        "x-google-",
+        "x-istio",
+        "x-kong-",
+        "x-nf-",
+        "x-ngrok",
+        "x-nginx",
+        "x-pomerium",
+        "x-sucuri",
+        "x-tyk-",
+        "x-varnish",
+        "x-vercel",
+    ];
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    NAMES.contains(&&*name)
+        || PARTS.iter().any(|part| name.contains(part))
+        || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
 }
 
 /// Whether a browser says that another site's page asks: only to go here is no asking (Fetch Metadata).
@@ -365,21 +444,95 @@ mod tests {
         for name in [
             "Forwarded",
             "X-Forwarded-For",
+            "X_Forwarded_For",
+            "X-FORWARDED_anything",
             "x-forwarded-client-cert",
-            "x-forwarded-anything",
+            "x-ms-forwarded-client-ip",
             "x-real-ip",
+            "x_real_ip",
             "via",
             "true-client-ip",
+            "wl-proxy-client-ip",
+            "x-azure-clientip",
+            "x-azure-ref",
             "cf-connecting-ip",
+            "cf-ray",
+            "fly-client-ip",
+            "fly-region",
+            "x-amz-cf-id",
+            "x-amzn-trace-id",
+            "x-appengine-user-ip",
             "x-envoy-external-address",
+            "ali-cdn-real-ip",
+            "akamai-origin-hop",
+            "fastly-ff",
+            "x-cluster-client-ip",
             "x-original-forwarded-for",
+            "x-original-url",
+            "x-rewrite-url",
+            "x-host",
+            "x-http-host-override",
+            "cdn-loop",
+            "cloudfront-viewer-address",
+            "do-connecting-ip",
+            "x-remote-addr",
+            "x-remote-user-ip",
+            "x-proxyuser-ip",
+            "x-source-ip",
+            "x-originating-ip",
+            "x-cloud-trace-context",
+            "x-goog-iap-jwt-assertion",
+            "x-arr-log-id",
+            "x-auth-request-email",
+            "tailscale-user-login",
+            "front-end-https",
+            "ssl-client-verify",
+            "x-vercel-id",
+            "x-varnish",
             "l5d-client-id",
+            "x-istio-attributes",
         ] {
             assert_eq!(
                 check(&door, &open, LOCAL, &[("host", "localhost"), (name, "")]),
                 Err(Refused::Forwarded),
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn what_browsers_and_tools_send_themselves_is_not_taken_for_forwarding() {
+        let (door, open) = (Door::new(), access(None, true));
+        for name in [
+            "accept",
+            "accept-encoding",
+            "accept-language",
+            "authorization-hint",
+            "cache-control",
+            "connection",
+            "cookie",
+            "dnt",
+            "if-none-match",
+            "last-event-id",
+            "origin",
+            "pragma",
+            "priority",
+            "range",
+            "referer",
+            "sec-ch-ua",
+            "sec-ch-ua-form-factors",
+            "sec-ch-ua-platform",
+            "sec-fetch-dest",
+            "sec-fetch-user",
+            "sec-gpc",
+            "traceparent",
+            "upgrade-insecure-requests",
+            "user-agent",
+            "x-prometheus-scrape-timeout-seconds",
+            "x-request-id",
+            "x-requested-with",
+        ] {
+            assert_eq!(check(&door, &open, LOCAL, &[("host", "localhost"), (name, "")]), Ok(()), "{name}");
         }
     }
 
@@ -397,19 +550,41 @@ mod tests {
     }
 
     #[test]
-    fn the_token_opens_to_everyone_and_ten_wrong_ones_a_minute_are_enough() {
+    fn the_right_token_always_opens_and_ten_wrong_ones_a_minute_are_enough() {
         let (door, access) = (Door::new(), access(Some("secret"), false));
         let right = [("authorization", "Bearer secret")];
         let wrong = [("authorization", "Bearer guess")];
         assert_eq!(check(&door, &access, STRANGER, &right), Ok(()));
         assert_eq!(check(&door, &access, STRANGER, &[]), Err(Refused::Peer));
         let now = Instant::now();
+        let guess = |peer, now| door.check(&access, peer, &request(&wrong), now);
         for _ in 0..TRIES {
-            assert_eq!(door.check(&access, STRANGER, &request(&wrong), now), Err(Refused::Token));
+            assert_eq!(guess(STRANGER, now), Err(Refused::Token));
         }
-        assert_eq!(door.check(&access, STRANGER, &request(&right), now), Err(Refused::Tries));
-        assert_eq!(door.check(&access, LOCAL, &request(&right), now), Ok(()), "another address");
-        assert_eq!(door.check(&access, STRANGER, &request(&right), now + MINUTE), Ok(()));
+        assert_eq!(guess(STRANGER, now), Err(Refused::Tries));
+        assert_eq!(door.check(&access, STRANGER, &request(&right), now), Ok(()), "nobody is locked out");
+        assert_eq!(guess(STRANGER, now), Err(Refused::Tries), "and the right one clears no count");
+        assert_eq!(guess(LOCAL, now), Err(Refused::Token), "another address");
+        assert_eq!(guess(STRANGER, now + MINUTE), Err(Refused::Token));
+    }
+
+    #[test]
+    fn tries_of_ipv6_are_counted_by_network() {
+        let (door, access) = (Door::new(), access(Some("secret"), false));
+        let now = Instant::now();
+        let guess = |peer: &str| {
+            door.check(&access, peer.parse().unwrap(), &request(&[("authorization", "Bearer guess")]), now)
+        };
+        for host in 0..TRIES {
+            assert_eq!(guess(&format!("2001:db8:0:7:{host:x}::1")), Err(Refused::Token));
+        }
+        assert_eq!(guess("2001:db8:0:7:ffff:ffff:ffff:ffff"), Err(Refused::Tries));
+        assert_eq!(guess("2001:db8:0:8::1"), Err(Refused::Token), "another network");
+        for _ in 0..TRIES {
+            assert_eq!(guess("::ffff:192.0.2.1"), Err(Refused::Token));
+        }
+        assert_eq!(guess("::ffff:192.0.2.1"), Err(Refused::Tries));
+        assert_eq!(guess("::ffff:192.0.2.2"), Err(Refused::Token), "IPv4 by address, however it is written");
     }
 
     #[test]

@@ -152,6 +152,9 @@ pub(super) struct Numbers {
     pub(super) decisions: BTreeMap<String, u64>,
     /// The most frequent first.
     pub(super) fixes: Vec<Fix>,
+    /// There are tokens here that a caller's is compared with.
+    #[serde(skip)]
+    pub(super) compares_tokens: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -187,6 +190,38 @@ pub(super) fn needs_attention(state: State) -> bool {
     }
 }
 
+/// A reason of less is noise: it would accuse a connection that is well.
+const TELLING: f64 = 0.15;
+
+impl Row {
+    /// Requests came, and each was refused here: the model has nothing to judge, and the connection does not work.
+    pub(super) fn is_shut_out(&self) -> bool {
+        let refused = self.numbers.as_ref().is_some_and(|numbers| !numbers.refusals.is_empty());
+        self.view.state == State::Unknown && self.view.last_success.is_none() && refused
+    }
+
+    /// Whether somebody should look.
+    pub(super) fn needs_attention(&self) -> bool {
+        needs_attention(self.view.state) || self.is_shut_out()
+    }
+
+    /// How bad it is, the worst with the least.
+    pub(super) fn severity(&self) -> usize {
+        let of = |state| SEVERITY.iter().position(|known| *known == state).unwrap_or(SEVERITY.len());
+        // After what the model warns of, and before what it finds well.
+        if self.is_shut_out() { 2 * of(State::Silent) + 1 } else { 2 * of(self.view.state) }
+    }
+
+    /// What the risk comes from, where there is enough of it to be spoken of.
+    pub(super) fn reason(&self) -> Option<Component> {
+        let is_bad = match self.view.state {
+            State::DisabledSuspected | State::LikelyQuarantined | State::AtRisk => true,
+            State::Silent | State::Recovering | State::Unknown | State::Healthy => false,
+        };
+        self.view.reason.filter(|_| is_bad || self.view.risk >= TELLING)
+    }
+}
+
 impl Desk {
     /// How everything stands, of all tenants.
     pub(super) fn status(&self) -> Status {
@@ -204,10 +239,9 @@ impl Desk {
                 Row { facts, view: View { history: Vec::new(), ..view }, numbers }
             })
             .collect();
-        let severity = |row: &Row| SEVERITY.iter().position(|state| *state == row.view.state);
         rows.sort_by(|one, two| {
             let by_risk = || two.view.risk.total_cmp(&one.view.risk);
-            severity(one).cmp(&severity(two)).then_with(by_risk).then_with(|| one.facts.tenant.cmp(&two.facts.tenant))
+            one.severity().cmp(&two.severity()).then_with(by_risk).then_with(|| one.facts.tenant.cmp(&two.facts.tenant))
         });
         self.around(rows)
     }
@@ -265,6 +299,12 @@ impl Desk {
             let (quirk, direction, mode) = (quirk.to_owned(), direction.to_owned(), mode.to_owned());
             of(&mut all, tenant).fixes.push(Fix { quirk, direction, mode, count });
         });
+        for family in metrics.token_last_used.collect() {
+            let labels = family.get_metric().iter().flat_map(|series| series.get_label());
+            for tenant in labels.filter(|label| label.name() == "tenant") {
+                of(&mut all, tenant.value()).compares_tokens = true;
+            }
+        }
         for numbers in all.values_mut() {
             numbers.fixes.sort_by(|one, two| two.count.cmp(&one.count).then_with(|| one.quirk.cmp(&two.quirk)));
         }

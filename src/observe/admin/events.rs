@@ -24,8 +24,9 @@ pub(super) const LIFE: Duration = Duration::from_secs(300);
 /// A person sees no more.
 const PACE: Duration = Duration::from_secs(1);
 
-/// Proxies and browsers take a connection for dead that says nothing for a minute.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+/// The page takes a stream for dead that says nothing for 12 s (`page.js`): one of these may be lost or late. They are
+/// events and no comments, since `EventSource` does not tell a page of comments.
+const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// Who listens, and what they are told.
 pub(super) struct Events {
@@ -58,21 +59,25 @@ pub(super) async fn tick(desk: Arc<Desk>) {
             continue;
         }
         let looking = Arc::clone(&desk);
+        let known = std::mem::take(&mut before);
         let look = move || {
             let status = looking.status();
-            (looking.fingerprint(&status), serde_json::to_string(&status))
+            let now = looking.fingerprint(&status);
+            let json = (now != known).then(|| serde_json::to_string(&status));
+            (now, json)
         };
-        if let Ok((now, Ok(json))) = task::spawn_blocking(look).await
-            && now != before
-        {
+        if let Ok((now, json)) = task::spawn_blocking(look).await {
             before = now;
-            desk.events.latest.send_replace(Bytes::from(json));
+            if let Some(Ok(json)) = json {
+                desk.events.latest.send_replace(Bytes::from(json));
+            }
         }
     }
 }
 
 impl Desk {
-    /// A stream of events. With `data=none` they say only that something has changed, for who fetches it otherwise.
+    /// A stream of events. With `data=none` they say only that something has changed, for who fetches it otherwise. The
+    /// last one tells that it stops.
     pub(super) fn api_events(self: &Arc<Self>, query: &str, head_only: bool) -> Answer {
         let bare = match query::parse(query, ["data"]) {
             Ok([None]) => false,
@@ -93,11 +98,12 @@ impl Desk {
         let Some(room) = self.events.room() else {
             return later(StatusCode::TOO_MANY_REQUESTS, "10", "too many streams and exports are open; close one\n");
         };
+        let desk = Arc::clone(self);
         let mut latest = self.events.latest.subscribe();
         // What others have been told already is news to this one.
         latest.mark_changed();
         *answer.body_mut() = Stream::of(room, move |pieces| async move {
-            let said = |json: &Bytes| {
+            let said = |json: &[u8]| {
                 let data = if bare { "{}" } else { std::str::from_utf8(json).unwrap_or("{}") };
                 Bytes::from(format!("event: status\ndata: {data}\n\n"))
             };
@@ -118,8 +124,12 @@ impl Desk {
                         }
                         Err(_) => return,
                     },
-                    _ = heartbeat.tick() => Bytes::from_static(b": still here\n\n"),
-                    _ = draining.wait_for(|draining| *draining) => return,
+                    _ = heartbeat.tick() => Bytes::from_static(b"event: heartbeat\ndata: {}\n\n"),
+                    () = stopping(&mut draining) => {
+                        let last = if bare { last_bare() } else { said(&desk.last_words().await) };
+                        let _ = pieces.send(last).await;
+                        return;
+                    }
                     () = &mut end => return,
                 };
                 if pieces.send(piece).await.is_err() {
@@ -129,4 +139,20 @@ impl Desk {
         });
         answer
     }
+
+    /// How everything stands, once more, at the end.
+    async fn last_words(self: Arc<Self>) -> Vec<u8> {
+        let status = task::spawn_blocking(move || serde_json::to_vec(&self.status())).await;
+        status.ok().and_then(Result::ok).unwrap_or_else(|| br#"{"draining":true}"#.to_vec())
+    }
+}
+
+/// Ends when no more will come.
+async fn stopping(draining: &mut watch::Receiver<bool>) {
+    let _ = draining.wait_for(|draining| *draining).await;
+}
+
+/// That it stops, for who fetches the rest otherwise: it may be gone before it can be asked.
+fn last_bare() -> Bytes {
+    Bytes::from_static(b"event: status\ndata: {\"draining\":true}\n\n")
 }

@@ -21,7 +21,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -91,9 +91,14 @@ const HEAD: Duration = Duration::from_secs(5);
 /// From accept to the end of the one answer that a connection gets; the default of scrapers is the same.
 const LIFE: Duration = Duration::from_secs(10);
 
-/// Scrapers, probes and browsers need a handful of connections. One more ends the oldest, which has had its time: who
-/// fills them and reads nothing must not keep the probes out. Streams do not count; there are [`events::STREAMS`].
-const CONNECTIONS: usize = 64;
+/// Scrapers, probes and browsers need a handful of connections. One more that has asked something ends the oldest that
+/// has, which has had its time: who fills them and reads nothing must not keep the probes out. Streams do not count;
+/// there are [`events::STREAMS`].
+const ASKED: usize = 64;
+
+/// Connections that have not sent a whole request head. They push out each other and nobody else, so that who only
+/// opens connections ends no request; and there are many, so that a probe has the time to ask amidst them.
+const IDLE: usize = 256;
 
 /// Serves the admin port until it is dropped.
 pub async fn serve(listener: TcpListener, admin: Admin) {
@@ -110,30 +115,45 @@ pub async fn serve(listener: TcpListener, admin: Admin) {
                 continue;
             }
         };
-        open.make_room();
-        open.brief.push_back(Open::new(Arc::clone(&desk), stream, peer.ip().to_canonical()));
+        let peer = peer.ip().to_canonical();
+        open.make_room(peer);
+        open.idle.push_back(Open::new(Arc::clone(&desk), stream, peer));
+        // Who has sent its request already has it read before the next is let in.
+        task::yield_now().await;
     }
 }
 
-/// Every connection, by how long it may last.
+/// Every connection, by how far it has come.
 #[derive(Default)]
 struct Connections {
-    brief: VecDeque<Open>,
+    idle: VecDeque<Open>,
+    asked: VecDeque<Open>,
     lasting: Vec<Open>,
 }
 
 impl Connections {
-    fn make_room(&mut self) {
-        self.lasting.retain(|open| !open.task.is_finished());
-        for open in std::mem::take(&mut self.brief) {
-            if open.lasts.load(Ordering::Relaxed) {
-                self.lasting.push(open);
-            } else if !open.task.is_finished() {
-                self.brief.push_back(open);
-            }
+    /// Ends what is too much with one more from `peer`, which should push out its own rather than others.
+    fn make_room(&mut self, peer: IpAddr) {
+        self.sort();
+        while self.asked.len() > ASKED {
+            self.asked.pop_front();
         }
-        if self.brief.len() >= CONNECTIONS {
-            self.brief.pop_front();
+        if self.idle.len() >= IDLE {
+            let at = self.idle.iter().position(|open| open.peer == peer).unwrap_or(0);
+            self.idle.remove(at);
+        }
+    }
+
+    /// Forgets what has ended, and moves on what has come further.
+    fn sort(&mut self) {
+        self.lasting.retain(|open| !open.task.is_finished());
+        let brief = std::mem::take(&mut self.asked).into_iter().chain(std::mem::take(&mut self.idle));
+        for open in brief.filter(|open| !open.task.is_finished()).collect::<Vec<_>>() {
+            match open.stage.load(Ordering::Relaxed) {
+                LASTING => self.lasting.push(open),
+                ASKING => self.asked.push_back(open),
+                _ => self.idle.push_back(open),
+            }
         }
     }
 }
@@ -141,24 +161,33 @@ impl Connections {
 /// One connection; it ends when this is dropped.
 struct Open {
     task: AbortOnDropHandle<()>,
-    lasts: Arc<AtomicBool>,
+    peer: IpAddr,
+    stage: Arc<AtomicU8>,
 }
+
+/// How far a connection has come; a new one has sent no whole head yet.
+const ASKING: u8 = 1;
+/// It gets an answer that lasts.
+const LASTING: u8 = 2;
 
 impl Open {
     fn new(desk: Arc<Desk>, stream: TcpStream, peer: IpAddr) -> Self {
-        let lasts = Arc::<AtomicBool>::default();
-        let task = task::spawn(connection(desk, stream, peer, Arc::clone(&lasts)));
-        Self { task: AbortOnDropHandle::new(task), lasts }
+        let stage = Arc::<AtomicU8>::default();
+        let task = task::spawn(connection(desk, stream, peer, Arc::clone(&stage)));
+        Self { task: AbortOnDropHandle::new(task), peer, stage }
     }
 }
 
-async fn connection(desk: Arc<Desk>, stream: TcpStream, peer: IpAddr, lasts: Arc<AtomicBool>) {
-    let answering = Arc::clone(&lasts);
+async fn connection(desk: Arc<Desk>, stream: TcpStream, peer: IpAddr, stage: Arc<AtomicU8>) {
+    let answering = Arc::clone(&stage);
     let service = service_fn(move |request| {
-        let (desk, lasts) = (Arc::clone(&desk), Arc::clone(&answering));
+        let (desk, stage) = (Arc::clone(&desk), Arc::clone(&answering));
+        stage.store(ASKING, Ordering::Relaxed);
         async move {
             let answer = desk.answer(peer, request).await;
-            lasts.store(matches!(answer.body(), Content::Right(_)), Ordering::Relaxed);
+            if matches!(answer.body(), Content::Right(_)) {
+                stage.store(LASTING, Ordering::Relaxed);
+            }
             Ok::<_, Infallible>(answer)
         }
     });
@@ -166,7 +195,7 @@ async fn connection(desk: Arc<Desk>, stream: TcpStream, peer: IpAddr, lasts: Arc
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD).keep_alive(false);
     let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut served = time::timeout(LIFE, &mut serving).await;
-    if served.is_err() && lasts.load(Ordering::Relaxed) {
+    if served.is_err() && stage.load(Ordering::Relaxed) == LASTING {
         // Whoever does not read a stream ends with it all the same.
         served = time::timeout(events::LIFE, serving).await;
     }

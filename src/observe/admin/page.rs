@@ -4,18 +4,19 @@
 //! Every value goes through [`Text`], whoever made it: names are checked elsewhere, and here that is not relied on.
 
 use std::{
+    collections::BTreeMap,
     fmt::{self, Write as _},
     sync::{Arc, LazyLock},
 };
 
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
 use super::{
     Answer, Desk,
     access::Refused,
-    api::{Numbers, Row, SEVERITY, Status, needs_attention},
+    api::{Numbers, Row, Status, needs_attention},
     body, query, text, typed, words,
 };
 use crate::observe::ledger::{Component, Sample, State, View};
@@ -61,8 +62,7 @@ impl Asset {
     pub(super) fn answer<B>(&self, request: &Request<B>) -> Answer {
         let at = ASSETS.iter().position(|asset| asset.path == self.path).unwrap_or_default();
         let tag = HeaderValue::from_str(&TAGS[at]).ok();
-        let has_it = tag.is_some() && request.headers().get(header::IF_NONE_MATCH) == tag.as_ref();
-        let mut answer = if has_it {
+        let mut answer = if has(request.headers(), &TAGS[at]) {
             let mut answer = Response::new(body::whole(<_>::default()));
             *answer.status_mut() = StatusCode::NOT_MODIFIED;
             answer
@@ -74,6 +74,14 @@ impl Asset {
         headers.extend(tag.map(|tag| (header::ETAG, tag)));
         answer
     }
+}
+
+/// Whether the caller says that it has what bears this tag: compared weakly, in a list, or `*` (RFC 9110, 13.1.2). Ours
+/// holds no comma, so that a comma within a foreign tag cannot make one that looks like it.
+fn has(headers: &HeaderMap, tag: &str) -> bool {
+    let lines = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
+    let mut asked = lines.flat_map(|line| line.split(',')).map(str::trim);
+    asked.any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
 }
 
 /// Text in HTML, also within the quotes of an attribute.
@@ -167,17 +175,18 @@ impl Desk {
         let mut html = opened(&row.facts.tenant, Some(&status), true);
         tenant_head(&mut html, row, status.now);
         facts(&mut html, row, status.now);
-        culprits(&mut html, &row.view);
+        culprits(&mut html, row);
         components(&mut html, &row.view);
         chart(&mut html, &row.view);
         fixes(&mut html, row);
         allowlist(&mut html, row, status.now);
         put!(
             html,
-            "<section id=\"journal\" data-tenant=\"{}\" aria-labelledby=\"journal-title\"><h2 id=\"journal-title\">\
+            "<section id=\"journal\" data-tenant=\"{}\" data-reasons=\"{}\" aria-labelledby=\"journal-title\"><h2 id=\"journal-title\">\
              Journal</h2><noscript><p>The journal is shown with JavaScript; <a href=\"/api/journal?tenant={}\">as \
              JSON</a> it needs none.</p></noscript></section>",
             Text(&row.facts.tenant),
+            Text(&serde_json::json!(BTreeMap::from(words::REFUSALS)).to_string()),
             utf8_percent_encode(&row.facts.tenant, PATH),
         );
         closed(html, StatusCode::OK)
@@ -226,7 +235,8 @@ pub(super) fn login(status: StatusCode, refused: Option<Refused>) -> Answer {
     let mut html = opened("Log in", None, false);
     put!(html, "<section class=\"login\"><h1>Log in</h1>");
     if let Some(refused) = refused {
-        put!(html, "<p role=\"alert\">{}.</p>", Prose(&refused.to_string()));
+        let class = if refused.is_failure() { "role=\"alert\"" } else { "class=\"quiet\"" };
+        put!(html, "<p {class}>{}.</p>", Prose(&words::sentence(&refused.to_string())));
     }
     put!(
         html,
@@ -301,10 +311,10 @@ fn chips(html: &mut Html, status: &Status) {
 
 /// What is wrong, in one line.
 fn summary(html: &mut Html, status: &Status) {
-    let states = || status.tenants.iter().map(|row| row.view.state);
-    let (all, bad) = (status.tenants.len(), states().filter(|state| needs_attention(*state)).count());
+    let rows = &status.tenants;
+    let (all, bad) = (rows.len(), rows.iter().filter(|row| row.needs_attention()).count());
     let noun = if all == 1 { "connection" } else { "connections" };
-    put!(html, "<div data-live=\"summary\" class=\"summary {}\"><h1>", if bad > 0 { "attention" } else { "calm" });
+    put!(html, "<div data-live=\"summary\" class=\"summary {}\"><h1>", border(rows));
     match bad {
         _ if all == 0 => put!(html, "No connection is configured, and none has come"),
         0 => put!(html, "None of {all} {noun} needs attention"),
@@ -312,16 +322,72 @@ fn summary(html: &mut Html, status: &Status) {
         _ => put!(html, "{bad} of {all} {noun} need attention"),
     }
     put!(html, "</h1><ul class=\"tally\">");
-    for state in SEVERITY {
-        let count = states().filter(|known| *known == state).count();
-        if count > 0 {
-            let words = words::state(state);
-            put!(html, "<li><span class=\"state {}\" title=\"{}\">", state.as_str(), Text(words.long));
-            put!(html, "<span aria-hidden=\"true\">{}</span> {count} {}</span></li>", words.shape, words.short);
-        }
+    // By severity, so that those who are shut out stand where their rows do.
+    let mut tally = BTreeMap::new();
+    for row in rows {
+        tally.entry(row.severity()).or_insert((row, 0)).1 += 1;
+    }
+    for (row, count) in tally.values() {
+        let look = Look::of(row);
+        put!(html, "<li><span class=\"state {}\" title=\"{}\">", look.class, Text(look.long));
+        put!(html, "<span aria-hidden=\"true\">{}</span> {count} {}</span></li>", look.shape, look.short);
     }
     put!(html, "</ul></div>");
 }
+
+/// How the worst of these is framed.
+fn border(rows: &[Row]) -> &'static str {
+    if rows.iter().any(|row| needs_attention(row.view.state)) {
+        "attention"
+    } else if rows.iter().any(Row::is_shut_out) {
+        "warning"
+    } else {
+        "calm"
+    }
+}
+
+/// How the state of a connection is shown.
+struct Look {
+    class: &'static str,
+    shape: &'static str,
+    short: &'static str,
+    long: &'static str,
+}
+
+impl Look {
+    fn of(row: &Row) -> Self {
+        if row.is_shut_out() {
+            return Self {
+                class: "shut_out",
+                shape: "◭",
+                short: "only refusals so far",
+                long: "Requests came, and scimshim refused every one; the model has nothing to judge.",
+            };
+        }
+        let words = words::state(row.view.state);
+        Self { class: row.view.state.as_str(), shape: words.shape, short: words.short, long: words.long }
+    }
+}
+
+/// Why none of the requests of a connection came to anything.
+struct ShutOut<'a>(&'a Numbers);
+
+impl fmt::Display for ShutOut<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// With these the request was let in, and the app did not answer it.
+        const LATER: [&str; 4] = ["deadline", "hold", "internal", "upstream"];
+        let let_in = self.0.refusals.keys().any(|reason| LATER.contains(&&**reason));
+        f.write_str(if let_in { "nothing succeeded so far; " } else { "nothing was let in so far; " })?;
+        f.write_str("refused here:")?;
+        for (at, (reason, count)) in self.0.refusals.iter().enumerate() {
+            write!(f, "{} {} {count}", if at == 0 { "" } else { "," }, Text(&reason.replace('_', " ")))?;
+        }
+        Ok(())
+    }
+}
+
+/// Connections on the list: more than a person reads, and few enough that a browser lays them out at once.
+const SHOWN: usize = 500;
 
 /// Fixes and places that fit in a cell.
 const MOST: usize = 3;
@@ -347,29 +413,50 @@ fn tenants(html: &mut Html, status: &Status) {
         put!(html, "<th scope=\"col\" class=\"{class}\">{name}</th>");
     }
     put!(html, "</tr></thead><tbody>");
-    for (at, row) in status.tenants.iter().enumerate() {
+    for (at, row) in status.tenants.iter().take(SHOWN).enumerate() {
         tenant(html, at, row, status.now);
     }
-    put!(html, "</tbody></table></div></section>");
+    put!(html, "</tbody></table></div>");
+    rest(html, status.tenants.get(SHOWN..).unwrap_or_default());
+    put!(html, "</section>");
+}
+
+/// What the list leaves out.
+fn rest(html: &mut Html, hidden: &[Row]) {
+    put!(html, "<p id=\"rest\" data-live=\"rest\" class=\"quiet\">");
+    let bad = hidden.iter().filter(|row| row.needs_attention()).count();
+    match (hidden.len(), bad) {
+        (0, _) => {}
+        (all, 0) => put!(html, "{all} more, calm ones, are not shown"),
+        (all, bad) => put!(html, "{all} more are not shown, {bad} of which need attention"),
+    }
+    if !hidden.is_empty() {
+        put!(html, "; filter all by <a href=\"/api/status?state=healthy\">/api/status?state=…</a>, or open ");
+        put!(html, "<code>/tenants/NAME</code>.");
+    }
+    put!(html, "</p>");
 }
 
 fn tenant(html: &mut Html, at: usize, row: &Row, now: f64) {
     let Row { facts, view, numbers } = row;
-    let words = words::state(view.state);
+    let look = Look::of(row);
     let id = Text(&facts.tenant);
     put!(html, "<tr data-key=\"{id}\" data-at=\"{at}\" data-state=\"{}\">", view.state.as_str());
     put!(html, "<th scope=\"row\" data-sort=\"{id}\"><a href=\"{}\">{id}</a>", path_of(&facts.tenant));
     put!(html, "<span class=\"quiet\">{}{}</span></th>", Text(facts.idp), mode(facts.mode));
-    let severity = SEVERITY.iter().position(|state| *state == view.state).unwrap_or_default();
     put!(
         html,
-        "<td data-label=\"State\" data-sort=\"{severity}\"><span><span class=\"state {}\" title=\"{}\">",
-        view.state.as_str(),
-        Text(words.long)
+        "<td data-label=\"State\" data-sort=\"{}\"><span><span class=\"state {}\" title=\"{}\">",
+        row.severity(),
+        look.class,
+        Text(look.long)
     );
-    put!(html, "<span aria-hidden=\"true\">{}</span> {}</span>", words.shape, words.short);
-    if let Some(reason) = view.reason {
-        put!(html, "<span class=\"quiet\">{}</span>", words::component(reason).1);
+    put!(html, "<span aria-hidden=\"true\">{}</span> {}</span>", look.shape, look.short);
+    if let Some(reason) = row.reason() {
+        put!(html, "<span class=\"quiet\">{}</span>", words::component(reason).phrase(view.risk));
+    }
+    if let (true, Some(numbers)) = (row.is_shut_out(), numbers) {
+        put!(html, "<span class=\"quiet\">{}</span>", ShutOut(numbers));
     }
     put!(html, "</span></td><td data-label=\"Risk\" data-sort=\"{:.4}\">{}</td>", view.risk, Bar(view.risk));
     put!(html, "<td data-label=\"Time to quarantine\" data-sort=\"{}\"><span>", view.eta_s.unwrap_or(1e12));
@@ -430,6 +517,9 @@ fn observed(mode: &str) -> &'static str {
     if mode == "fix" { "" } else { " seen" }
 }
 
+/// A trend of hours says nothing of what comes after a week.
+const FAR: f64 = 7.0 * 86_400.0;
+
 /// What comes next, as the model expects it.
 fn outlook(html: &mut Html, view: &View, now: f64) {
     match (view.state, view.next_attempt, view.disable, view.eta_s) {
@@ -444,7 +534,12 @@ fn outlook(html: &mut Html, view: &View, now: f64) {
                 put!(html, "likely past");
             }
         }
-        (_, _, _, Some(eta)) if eta.is_finite() => put!(html, "about {}", words::span(eta)),
+        (_, _, _, Some(eta)) if eta <= FAR => put!(html, "about {}", words::span(eta)),
+        (_, _, _, Some(eta)) if eta.is_finite() => put!(
+            html,
+            "<span class=\"quiet\" title=\"about {}, as the model extrapolates\">none in sight</span>",
+            words::span(eta)
+        ),
         _ => put!(html, "<span class=\"quiet\">none in sight</span>"),
     }
 }
@@ -564,17 +659,20 @@ fn config(html: &mut Html, status: &Status) {
 }
 
 fn tenant_head(html: &mut Html, row: &Row, now: f64) {
-    let Row { facts, view, .. } = row;
-    let words = words::state(view.state);
-    let class = if needs_attention(view.state) { "attention" } else { "calm" };
+    let Row { facts, view, numbers } = row;
+    let look = Look::of(row);
+    let class = border(std::slice::from_ref(row));
     put!(html, "<div data-live=\"head\" class=\"summary {class}\"><h1>{}</h1>", Text(&facts.tenant));
-    put!(html, "<p><span class=\"state {}\"><span aria-hidden=\"true\">{}</span> ", view.state.as_str(), words.shape);
-    put!(html, "{}</span>", words.short);
+    put!(html, "<p><span class=\"state {}\"><span aria-hidden=\"true\">{}</span> ", look.class, look.shape);
+    put!(html, "{}</span>", look.short);
     if view.since > 0.0 {
         put!(html, " <span class=\"quiet inline\">since {}</span>", When(Some(view.since), now));
     }
-    put!(html, "</p><p>{}", words.long);
-    if let Some(runbook) = words.runbook {
+    put!(html, "</p><p>{}", look.long);
+    if let (true, Some(numbers)) = (row.is_shut_out(), numbers) {
+        put!(html, " {}.", words::sentence(&ShutOut(numbers).to_string()));
+    }
+    if let Some(runbook) = words::state(view.state).runbook {
         put!(html, " <span class=\"quiet inline\">Runbook: <code>{runbook}</code></span>");
     }
     put!(html, "</p></div>");
@@ -611,17 +709,25 @@ fn facts(html: &mut Html, row: &Row, now: f64) {
             put!(html, "<span class=\"quiet\">none</span>");
         }
         for (reason, count) in refusals {
-            put!(html, "<span class=\"pair\">{} {count}</span> ", Text(reason));
+            let meaning = words::refusal(reason);
+            put!(html, "<span class=\"pair\" title=\"{}\">{} {count}</span> ", Text(meaning), Text(reason));
         }
         put!(html, "</dd></div>");
     }
     put!(html, "</dl>");
 }
 
-fn culprits(html: &mut Html, view: &View) {
-    put!(html, "<section data-live=\"culprits\" aria-labelledby=\"why\"><h2 id=\"why\">Why objects fail</h2>");
+fn culprits(html: &mut Html, row: &Row) {
+    let view = &row.view;
+    put!(html, "<section data-live=\"culprits\" aria-labelledby=\"why\"><h2 id=\"why\">Why it fails</h2>");
     if view.culprits.is_empty() {
-        put!(html, "<p class=\"quiet\">No object fails.</p></section>");
+        let is_calm = !row.needs_attention() && view.failing == 0 && view.failing_references == 0;
+        let text = match (is_calm, row.is_shut_out()) {
+            (true, _) => "No object fails.",
+            (false, true) => "Every request was refused here; what each reason means is said in the journal below.",
+            (false, false) => "No reason is known here; the journal below shows what was asked and answered.",
+        };
+        put!(html, "<p class=\"quiet\">{text}</p></section>");
         return;
     }
     put!(html, "<ol class=\"culprits\">");
@@ -649,7 +755,8 @@ fn components(html: &mut Html, view: &View) {
         "<p class=\"quiet\">The greatest is the risk; it counts as high from 0.25 on.</p><ul class=\"components\">"
     );
     for (at, (component, value)) in view.components.iter().enumerate() {
-        let (name, meaning) = words::component(*component);
+        let part = words::component(*component);
+        let (name, meaning) = (part.name, if *value > 0.0 { part.phrase(*value) } else { "no part of the risk" });
         put!(
             html,
             "<li title=\"{meaning}\"><svg class=\"key\" viewBox=\"0 0 24 6\" width=\"24\" height=\"6\" aria-hidden=\"true\">"
@@ -659,13 +766,14 @@ fn components(html: &mut Html, view: &View) {
     put!(html, "</ul></section>");
 }
 
+/// Of the curves, in units of their own: they are drawn out over whatever width there is.
 const WIDTH: f64 = 1000.0;
+/// Of the curves in pixels, as `page.css` has it for the whole.
 const HEIGHT: f64 = 180.0;
 const BAND: f64 = 10.0;
-/// Space for the numbers at the left.
-const LEFT: f64 = 34.0;
 
-/// The components over time, as lines that differ in colour and dashes, above a band of states.
+/// The components over time, as lines that differ in colour and dashes, above a band of states. Only the curves are
+/// drawn out with the screen; letters keep their size, so that they can be read on a phone.
 fn chart(html: &mut Html, view: &View) {
     put!(html, "<section data-live=\"chart\" aria-labelledby=\"over-time\"><h2 id=\"over-time\">Over time</h2>");
     let samples = &view.history;
@@ -674,22 +782,17 @@ fn chart(html: &mut Html, view: &View) {
         return;
     };
     let length = (last.at - first.at).max(1.0);
-    let x = |at: f64| LEFT + (at - first.at) / length * (WIDTH - LEFT);
+    let x = |at: f64| (at - first.at) / length * WIDTH;
     let y = |value: f64| HEIGHT - value.clamp(0.0, 1.0) * (HEIGHT - 6.0);
-    put!(
-        html,
-        "<figure class=\"chart\"><svg viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-labelledby=\"chart-text\">",
-        HEIGHT + 32.0
-    );
+    put!(html, "<figure class=\"chart\"><svg class=\"plot\" role=\"img\" aria-labelledby=\"chart-text\">");
+    for value in [0.0, 0.25, 0.5, 1.0] {
+        put!(html, "<text x=\"-5\" y=\"{:.1}\" text-anchor=\"end\">{value}</text>", y(value) + 4.0);
+    }
+    put!(html, "<svg class=\"curves\" width=\"100%\" height=\"{0}\" viewBox=\"0 0 {WIDTH} {0}\" ", HEIGHT + 15.0);
+    put!(html, "preserveAspectRatio=\"none\">");
     for value in [0.0, 0.25, 0.5, 1.0] {
         let class = if value == 0.25 { "grid limit" } else { "grid" };
-        put!(
-            html,
-            "<path class=\"{class}\" d=\"M{LEFT} {0:.1}H{WIDTH}\"/><text x=\"{1}\" y=\"{2:.1}\" text-anchor=\"end\">{value}</text>",
-            y(value),
-            LEFT - 5.0,
-            y(value) + 4.0
-        );
+        put!(html, "<path class=\"{class}\" d=\"M0 {:.1}H{WIDTH}\"/>", y(value));
     }
     for at in 0..view.components.len() {
         put!(html, "<path class=\"line line-{at}\" d=\"");
@@ -711,13 +814,10 @@ fn chart(html: &mut Html, view: &View) {
             words::state(state).short
         );
     }
-    put!(
-        html,
-        "<text x=\"{LEFT}\" y=\"{0}\">{1}</text><text x=\"{WIDTH}\" y=\"{0}\" text-anchor=\"end\">{2}</text></svg>",
-        HEIGHT + 29.0,
-        words::moment(first.at),
-        words::moment(last.at)
-    );
+    // To the minute, so that both ends fit beside each other.
+    let minute = |at: f64| words::moment(at).get(..16).map_or_else(String::new, |minute| format!("{minute}Z"));
+    put!(html, "</svg><text x=\"0\" y=\"{0}\">{1}</text>", HEIGHT + 29.0, minute(first.at));
+    put!(html, "<text x=\"100%\" y=\"{0}\" text-anchor=\"end\">{1}</text></svg>", HEIGHT + 29.0, minute(last.at));
     put!(
         html,
         "<figcaption id=\"chart-text\">{}</figcaption></figure></section>",
@@ -729,7 +829,7 @@ fn chart(html: &mut Html, view: &View) {
 fn in_words(view: &View, samples: &[Sample], length: f64) -> String {
     let greatest =
         |at: usize| samples.iter().filter_map(|sample| sample.components.get(at)).copied().fold(0.0_f32, f32::max);
-    let named = |(at, (component, _)): (usize, &(Component, f64))| (words::component(*component).0, greatest(at));
+    let named = |(at, (component, _)): (usize, &(Component, f64))| (words::component(*component).name, greatest(at));
     let raised: Vec<_> = view.components.iter().enumerate().map(named).filter(|(_, value)| *value >= 0.005).collect();
     let mut text = format!("Within {}: ", words::span(length));
     if raised.is_empty() {
@@ -801,6 +901,7 @@ fn allowlist(html: &mut Html, row: &Row, now: f64) {
         }
     }
     put!(html, "</p>");
+    let compares = row.numbers.as_ref().is_some_and(|numbers| numbers.compares_tokens);
     if !facts.unlisted.is_empty() {
         put!(html, "<div class=\"wide\"><table class=\"list\"><thead><tr><th scope=\"col\">Unlisted address</th>");
         put!(
@@ -813,7 +914,11 @@ fn allowlist(html: &mut Html, row: &Row, now: f64) {
             put!(
                 html,
                 "{}</td>",
-                if seen.valid_token { "valid: most likely the identity provider" } else { "none or wrong" }
+                match (seen.valid_token, compares) {
+                    (true, _) => "valid: most likely the identity provider",
+                    (false, true) => "no good token shown",
+                    (false, false) => "<span class=\"quiet\">not known</span>",
+                }
             );
             put!(html, "<td data-label=\"Last\">{}</td></tr>", When(Some(super::api::unix(seen.last)), now));
         }

@@ -69,19 +69,106 @@ pub(super) fn state(state: State) -> Wording {
     }
 }
 
-/// A part of the risk, in words: a name, and what it means.
-pub(super) fn component(component: Component) -> (&'static str, &'static str) {
-    match component {
-        Component::Auth => ("credentials", "the identity provider was told that its credentials are not good"),
-        Component::Calls => ("calls", "most calls of a cycle fail"),
-        Component::Connection => ("connection", "checks or whole cycles got no good answer"),
-        Component::EscrowBase => ("failing objects", "the number of failing objects nears its limit"),
-        Component::EscrowProportion => ("failing share", "the share of objects that fail nears 40 %"),
-        Component::EscrowTotal => ("failing, with references", "failing objects and references near their limit"),
-        Component::MassDelete => ("deprovisioning", "unusually many were deactivated or deleted in one cycle"),
-        Component::StuckTasks => ("stuck tasks", "objects failed, and wait at the identity provider for a human"),
-        Component::ThrottleAttempts => ("throttling", "the same object was told to come later several times in a row"),
+/// A part of the risk, in words.
+pub(super) struct Part {
+    pub(super) name: &'static str,
+    /// What is true where it is high.
+    pub(super) high: &'static str,
+    /// What is true where it has only begun to rise.
+    pub(super) low: &'static str,
+}
+
+/// Where the model takes a risk for high (4.5).
+const HIGH: f64 = 0.25;
+
+impl Part {
+    /// What a value of this part says of the connection.
+    pub(super) fn phrase(&self, value: f64) -> &'static str {
+        if value >= HIGH { self.high } else { self.low }
     }
+}
+
+pub(super) fn component(component: Component) -> Part {
+    let part = |name, low, high| Part { name, high, low };
+    match component {
+        Component::Auth => part(
+            "credentials",
+            "the identity provider was told now and then that its credentials are not good",
+            "the identity provider was told that its credentials are not good",
+        ),
+        Component::Calls => part("calls", "some calls of a cycle fail", "most calls of a cycle fail"),
+        Component::Connection => {
+            part("connection", "a check got no good answer", "checks or whole cycles got no good answer")
+        }
+        Component::EscrowBase => part(
+            "failing objects",
+            "some objects fail, far from the limit of their number",
+            "the number of failing objects nears its limit",
+        ),
+        Component::EscrowProportion => part(
+            "failing share",
+            "some objects fail, a share well below 40 %",
+            "the share of objects that fail nears 40 %",
+        ),
+        Component::EscrowTotal => part(
+            "failing, with references",
+            "some objects and references fail, far from their limit",
+            "failing objects and references near their limit",
+        ),
+        Component::MassDelete => part(
+            "deprovisioning",
+            "some were deactivated or deleted in one cycle",
+            "unusually many were deactivated or deleted in one cycle",
+        ),
+        Component::StuckTasks => part(
+            "stuck tasks",
+            "a few objects failed, and wait at the identity provider for a human",
+            "objects failed, and wait at the identity provider for a human",
+        ),
+        Component::ThrottleAttempts => part(
+            "throttling",
+            "an object was told to come later",
+            "the same object was told to come later several times in a row",
+        ),
+    }
+}
+
+/// What it means that scimshim refused, by the label of the reason; as `scimshim_refusals_total` names them.
+pub(super) const REFUSALS: [(&str, &str); 20] = [
+    ("address", "The caller's address is on none of the lists that this connection admits."),
+    ("address_unknown", "The caller's address could not be told, and this connection admits by address."),
+    (
+        "concurrency",
+        "Too many requests of this connection were under way at once; the caller was told when to come again.",
+    ),
+    ("deadline", "It took longer than a request may take, so it was given up."),
+    ("encoding", "The body is compressed or written in a way that is not read here."),
+    ("feed", "The list of addresses is not there yet, and without it nobody is let in."),
+    ("header", "The headers are larger than they may be."),
+    ("hold", "The app was not reachable, and did not come back while the request was held."),
+    ("internal", "This is a fault of scimshim; its log says more."),
+    ("malformed", "The request is no sound HTTP or JSON, or could be read in two ways, so it was not passed on."),
+    ("outside", "The path does not belong to the SCIM endpoint."),
+    ("overload", "Too much was under way in this scimshim to take on more."),
+    ("quirk", "The request deviates from SCIM, and this connection is set to reject that deviation."),
+    ("rate", "This connection sent more than its rate allows; the caller was told when to come again."),
+    ("slow", "The caller sent its request too slowly."),
+    ("tenant", "The request names no connection that is known here."),
+    ("token", "The token was missing, expired, or none of this connection's."),
+    ("too_large", "The body is larger than it may be."),
+    ("unsupported", "What was asked for, such as an upgrade of the protocol, is not offered here."),
+    ("upstream", "The app gave no answer that could be passed on."),
+];
+
+/// What a reason means; nothing for one that is not known.
+pub(super) fn refusal(reason: &str) -> &'static str {
+    REFUSALS.iter().find(|known| known.0 == reason).map_or("", |known| known.1)
+}
+
+/// Text with a capital first letter, as the beginning of a sentence.
+pub(super) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// A feed's state, and its shape.
@@ -145,6 +232,29 @@ mod tests {
     fn no_two_states_have_the_same_shape() {
         let shapes: std::collections::HashSet<_> = State::ALL.iter().map(|one| state(*one).shape).collect();
         assert_eq!(shapes.len(), State::ALL.len());
+    }
+
+    #[test]
+    fn a_part_of_the_risk_is_put_by_its_value() {
+        let all = Component::CYCLES.into_iter().chain(Component::EVENTS);
+        for part in all.map(component) {
+            assert_eq!((part.phrase(0.249), part.phrase(0.25)), (part.low, part.high), "{}", part.name);
+            assert_ne!(part.low, part.high);
+        }
+    }
+
+    #[test]
+    fn each_reason_of_a_refusal_has_a_sentence() {
+        assert!(REFUSALS.is_sorted());
+        for (reason, sentence) in REFUSALS {
+            assert!(sentence.ends_with('.') && refusal(reason) == sentence, "{reason}");
+        }
+        assert_eq!(refusal("nobody knows"), "");
+    }
+
+    #[test]
+    fn sentences_begin_with_a_capital() {
+        assert_eq!((sentence("the `a`"), sentence("élan"), sentence("")), ("The `a`".into(), "Élan".into(), "".into()));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 
 const section = document.querySelector("#journal");
 const tenant = section.dataset.tenant;
+// What each reason of a refusal means, in the words of the server.
+const reasons = JSON.parse(section.dataset.reasons);
 const PAGE = 25;
 const MOST = 300;
 
@@ -167,7 +169,8 @@ const inside = (one) => {
   const parts = [];
   if (one.refused) {
     const { reason, detail = "" } = one.refused;
-    parts.push(make("p", {}, make("strong", { textContent: `Refused by scimshim (${reason}). ` }), detail));
+    parts.push(make("p", {}, make("strong", { textContent: `Refused by scimshim (${reason}). ` }),
+      [reasons[reason], detail].filter(Boolean).join(" ")));
   }
   if (one.isRevealed) parts.push(make("p", { className: "warn", textContent: "▲ Values are in clear: journal.reveal names this tenant." }));
   parts.push(...marks("Fixed", one.fixes), ...marks("Seen, not changed", one.observed));

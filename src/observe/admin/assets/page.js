@@ -75,8 +75,8 @@ const arrange = () => {
 
 const sortBy = (column) => {
   const isNumber = [...body.rows].some((row) => typeof valueOf(row, column) === "number");
-  // Worst first: the greatest of numbers, but for a state and a time to quarantine the least.
-  const worstIsLeast = ["State", "Time to quarantine"].includes(headings[column].dataset.name);
+  // Worst first: the greatest of numbers, but for a state, a time to quarantine and a last success the least.
+  const worstIsLeast = ["State", "Time to quarantine", "Last success"].includes(headings[column].dataset.name);
   const first = isNumber && !worstIsLeast;
   if (order.column !== column) Object.assign(order, { column, down: first });
   else if (order.down === first) order.down = !first;
@@ -162,47 +162,94 @@ const refresh = () => {
       if (!answer.ok) throw new Error(`status ${answer.status}`);
       takeOver(new DOMParser().parseFromString(await answer.text(), "text/html"));
       document.dispatchEvent(new Event("scimshim:fresh"));
-      tell(true);
+      isRefused = false;
+      fresh = Date.now();
     } catch {
-      tell(false);
+      isRefused = true;
     } finally {
+      tell();
       refreshing = null;
       if (again) refresh();
     }
   })();
 };
 
-let lastFresh = Date.now();
-const tell = (isGood) => {
-  if (isGood) lastFresh = Date.now();
-  const age = Math.round((Date.now() - lastFresh) / 1000);
-  live.textContent = isGood ? "● live" : `▲ not live; as of ${age} s ago`;
-  live.className = isGood ? "good" : "warn";
+// When the page was as the server has it: after an event, once it has been fetched; and while nothing else is said,
+// whenever the stream says that nothing has changed.
+let fresh = Date.now();
+let heard = Date.now();
+let lost = null;
+let isRefused = false;
+let isDraining = false;
+// The server says something every 5 s, so that a stream that says nothing for so long is dead or stuck.
+const MUTE = 12_000;
+// A stream that only ended is open again after 3 s.
+const GONE = 5_000;
+
+const isLive = () => !isRefused && (lost === null ? Date.now() - heard < MUTE : Date.now() - lost < GONE);
+const tell = () => {
+  const good = isLive() && !isDraining;
+  const age = Math.round((Date.now() - fresh) / 1000);
+  const word = isDraining && !isRefused ? "draining" : "not live";
+  live.textContent = good ? "● live" : `▲ ${word}; as of ${age} s ago`;
+  live.classList.toggle("good", good);
+  live.classList.toggle("warn", !good);
+  document.documentElement.classList.toggle("old", !good);
+};
+const hear = () => {
+  heard = Date.now();
+  lost = null;
+  isDraining = false;
+  if (!refreshing && !isRefused) fresh = heard;
+  tell();
 };
 
 let source = null;
 let retry = 0;
 const follow = () => {
   clearTimeout(retry);
+  source?.close();
   if (document.hidden) return;
+  lost ??= Date.now();
   source = new EventSource("/api/events?data=none");
-  source.addEventListener("status", refresh);
-  source.addEventListener("open", () => tell(true));
-  source.addEventListener("error", () => {
-    // The browser tries again by itself where the stream only ended; not after an answer such as 503.
-    if (source.readyState !== EventSource.CLOSED) return;
-    tell(false);
-    retry = setTimeout(() => { refresh(); follow(); }, 10_000);
+  source.addEventListener("open", hear);
+  source.addEventListener("heartbeat", hear);
+  source.addEventListener("status", (event) => {
+    hear();
+    if (JSON.parse(event.data).draining) stopping();
+    refresh();
   });
+  source.addEventListener("error", () => {
+    lost ??= Date.now();
+    tell();
+    // The browser tries again by itself where the stream only ended; not after an answer such as 503.
+    if (source.readyState === EventSource.CLOSED) later(10_000);
+  });
+};
+const later = (time) => {
+  clearTimeout(retry);
+  retry = setTimeout(() => { refresh(); follow(); }, time);
+};
+// It says so itself and at once, for the page may be gone before it could be fetched.
+const stopping = () => {
+  source.close();
+  isDraining = true;
+  const chip = all(".chips li").find((one) => /ready$/.test(one.textContent));
+  if (chip) Object.assign(chip, { textContent: "▲ draining", className: "warn" });
+  news.textContent = "draining";
+  tell();
+  later(5_000);
 };
 // A page that nobody sees holds no stream.
 document.addEventListener("visibilitychange", () => {
   source?.close();
   if (!document.hidden) {
+    lost = Date.now();
     refresh();
     follow();
   }
 });
+setInterval(() => { if (!document.hidden) tell(); }, 1_000);
 // So that "3 min ago" stays true where nothing else changes.
 setInterval(() => { if (!document.hidden) refresh(); }, 30_000);
 follow();
