@@ -381,7 +381,8 @@ fn observed(account: &Account<'_>, event: &Observation) -> String {
         crate::observe::ledger::Kind::Probe => "probe",
         crate::observe::ledger::Kind::Write => "write",
     };
-    let since = account.at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    // Its end: that is when the ledger was told.
+    let since = account.at.duration_since(UNIX_EPOCH).unwrap_or_default() + account.times.total;
     let mut object = Object::new();
     object.raw("t_s", &format!("{}.{:03}", since.as_secs(), since.subsec_millis()));
     object.text("tenant", head(account.tenant, NAME));
