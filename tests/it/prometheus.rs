@@ -208,7 +208,7 @@ impl Prometheus {
             let text = text.replace("interval: 1m", "interval: 1s").replace("interval: 2m", "interval: 1s");
             folder.write(name, &faster(&text, speed));
         }
-        let pace = if speed > 1 { "200ms" } else { "1s" };
+        let pace = if speed > 1 { "250ms" } else { "1s" };
         let config = format!(
             "\
 global: {{ scrape_interval: {pace}, evaluation_interval: {pace} }}
