@@ -22,7 +22,8 @@ fn command(args: &[&str]) -> Command {
     command
 }
 
-fn scimshim(args: &[&str], input: &str) -> Output {
+/// What comes of the binary with `input` on its standard input.
+pub(crate) fn scimshim(args: &[&str], input: &str) -> Output {
     let mut child = command(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -42,7 +43,7 @@ fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("text")
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("text")
 }
 

@@ -5,7 +5,7 @@ use std::{
     env, fs,
     io::Write,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::Output,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,26 +19,14 @@ use scimshim::{
 };
 use serde_json::{Value, json};
 
+use crate::cli::{scimshim, stderr};
+
 fn own(name: &str) -> String {
     format!("{}/tests/corpus/quarantine/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
 fn risk(args: &[&str], input: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_scimshim"));
-    command.arg("risk").args(args).env_remove("SCIMSHIM_CHECK");
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    let input = input.to_owned();
-    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
-    let output = child.wait_with_output().expect("it ends");
-    // A command that does not read its input closes it early.
-    let _ = writer.join();
-    output
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("text")
+    scimshim(&[&["risk"], args].concat(), input)
 }
 
 fn lines(output: &Output) -> Vec<Value> {
