@@ -33,6 +33,8 @@ const MIN_HEADER: usize = 8 << 10;
 const MAX_HEADER: usize = 1 << 20;
 /// A body is held in memory whole.
 const MAX_BODY: usize = 1 << 30;
+/// Of 16 random letters and digits nobody finds one by trying.
+const SHORT_TOKEN: usize = 16;
 /// Entra and Okta give up on a request after this.
 const IDP_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -51,6 +53,12 @@ pub(crate) fn build(
     let tls = build.tls();
     build.client_address();
     let token = build.secret(&["admin", "token"], file.admin.token.as_ref());
+    if token.as_ref().is_some_and(|token| token.expose().len() < SHORT_TOKEN) {
+        let what = format!(
+            "it is shorter than {SHORT_TOKEN} characters, and nothing but its length keeps it from being found"
+        );
+        build.note(&["admin", "token"], what, "use a random one, such as `openssl rand -hex 32` prints");
+    }
     build.retry_after();
     let tenants = build.tenants();
     build.feeds();

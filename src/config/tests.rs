@@ -442,6 +442,23 @@ tenants: {{ resolve: [{{ path: \"/t/{{tenant}}\" }}], unknown: {unknown}, list: 
 }
 
 #[test]
+fn an_admin_token_that_can_be_found_by_trying_is_noted() {
+    let said = |secret: &str| {
+        let folder = std::env::temp_dir().join(format!("scimshim-token-{}-{}", std::process::id(), secret.len()));
+        std::fs::write(&folder, secret).unwrap();
+        let text =
+            format!("upstream: {{ url: \"http://a/s\" }}\nadmin: {{ token: {{ file: '{}' }} }}\n", folder.display());
+        let loaded = serve(&text).expect("it starts");
+        std::fs::remove_file(&folder).unwrap();
+        lines(&loaded.warnings)
+    };
+    let short = said("hunter2");
+    assert!(short.contains("admin.token") && short.contains("shorter than 16"), "{short}");
+    assert!(!short.contains("hunter2"));
+    assert_eq!(said(&"7f".repeat(32)), "");
+}
+
+#[test]
 fn the_port_of_the_other_otlp_is_noted() {
     let with = |url: &str| format!("upstream: {{ url: \"http://a/s\" }}\ntelemetry: {{ otlp_endpoint: \"{url}\" }}\n");
     let said = |url: &str| lines(&serve(&with(url)).expect("it starts").warnings);
