@@ -20,14 +20,15 @@ impl Pace {
         Self { began: Instant::now(), most, count: AtomicU64::new(0) }
     }
 
-    /// Whether this one may go through.
-    pub fn allows(&self, now: Instant) -> bool {
+    /// Which one of its minute this is, if it may go through; the first is 1.
+    pub fn turn(&self, now: Instant) -> Option<u32> {
         let minute = now.saturating_duration_since(self.began).as_secs() / 60;
         let next = |count: u64| {
             let had = if count >> 32 == minute { count & u64::from(u32::MAX) } else { 0 };
             (had < self.most.into()).then(|| minute << 32 | (had + 1))
         };
-        self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
+        let before = self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()?;
+        next(before).map(|count| count as u32)
     }
 }
 
@@ -42,8 +43,9 @@ mod tests {
         let pace = Pace::new(3);
         let allowed = |seconds| {
             let now = pace.began + Duration::from_secs(seconds);
-            (0..10).filter(|_| pace.allows(now)).count()
+            (0..10).filter_map(|_| pace.turn(now)).collect::<Vec<_>>()
         };
-        assert_eq!([allowed(0), allowed(59), allowed(60), allowed(3600)], [3, 0, 3, 3]);
+        let all = [1, 2, 3];
+        assert_eq!([allowed(0), allowed(59), allowed(60), allowed(3600)], [&all[..], &[], &all, &all]);
     }
 }

@@ -49,6 +49,8 @@ pub struct Recorder {
     writes: AtomicBool,
     /// When the file was last written by us; another time is somebody else's.
     written: Mutex<Option<SystemTime>>,
+    /// Somebody else has been told of.
+    shared: AtomicBool,
     strangers: Pace,
 }
 
@@ -88,6 +90,7 @@ impl Recorder {
             pace: AtomicU64::new(0),
             writes: AtomicBool::new(true),
             written: Mutex::default(),
+            shared: AtomicBool::new(false),
             strangers: Pace::new(STRANGERS),
         };
         recorder.set_pace(settings);
@@ -134,7 +137,15 @@ impl Recorder {
 
     /// Whether the log may tell of one more stranger in this minute; metrics and audit stream count all of them.
     pub fn may_tell_of_a_stranger(&self) -> bool {
-        self.strangers.allows(Instant::now())
+        let turn = self.strangers.turn(Instant::now());
+        if turn == Some(STRANGERS) {
+            tracing::info!(
+                lines = STRANGERS,
+                "refusals of callers who are not taken to be an identity provider go on at debug until the minute ends; \
+                 `scimshim_refusals_total` and the audit stream have all of them"
+            );
+        }
+        turn.is_some()
     }
 
     /// A request was refused that was for no tenant, or not for SCIM.
@@ -169,7 +180,9 @@ impl Recorder {
     /// Replicas that share a folder overwrite each other's ledger, and a restart takes up whichever was last.
     fn watch_for_others(&self, path: &Path) {
         let last = *self.written();
-        if last.is_some() && changed(path).is_some_and(|now| Some(now) != last) {
+        let is_others = last.is_some() && changed(path).is_some_and(|now| Some(now) != last);
+        // Once: they take turns from now on.
+        if is_others && !self.shared.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 path = %path.display(),
                 "something else writes this quarantine ledger too; give each replica a `feeds.cache_dir` of its own"
