@@ -13,6 +13,11 @@ pub trait House: Send + Sync {
     fn tenants(&self) -> Vec<Facts>;
     /// One of them.
     fn tenant(&self, id: &str) -> Option<Facts>;
+    /// What would hold for one that is neither: the ledger may know more of them, from before a restart. `None` where it
+    /// is not to be shown.
+    fn absent(&self, _id: &str, _label: &str) -> Option<Facts> {
+        None
+    }
     /// Who may see page and API.
     fn access(&self) -> Access;
     /// The keys that a reload wanted to change and could not, and what is not in force.

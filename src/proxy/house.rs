@@ -6,7 +6,7 @@ use http::Uri;
 
 use super::Proxy;
 use crate::{
-    config::settings::{AllowMode, NotInForce},
+    config::settings::{self, AllowMode, NotInForce, UnknownTenant},
     gate::{Tenant, tenants::DEFAULT},
     observe::house::{Access, Facts, House},
     quirk::TenantMode,
@@ -39,6 +39,13 @@ impl House for Proxy {
         Some(self.facts(&tenant))
     }
 
+    fn absent(&self, id: &str, label: &str) -> Option<Facts> {
+        let running = self.running.load();
+        let tenants = &running.settings.tenants;
+        let is_served = tenants.unknown == UnknownTenant::Defaults && id != DEFAULT;
+        is_served.then(|| written(id, label, &tenants.defaults))
+    }
+
     fn access(&self) -> Access {
         let admin = &self.running.load().settings.admin;
         Access { token: admin.token, loopback: admin.loopback }
@@ -54,27 +61,35 @@ impl Proxy {
     fn facts(&self, tenant: &Arc<Tenant>) -> Facts {
         let running = self.running.load();
         let tenants = &running.settings.tenants;
-        let settings = tenants.list.get(&tenant.id);
-        let listed = settings.is_some();
-        let settings = settings.unwrap_or(&tenants.defaults);
+        let listed = tenants.list.get(&tenant.id);
         Facts {
-            tenant: tenant.id.to_string(),
-            label: tenant.label.to_string(),
-            listed,
+            listed: listed.is_some(),
             idp: tenant.idp().as_str(),
-            mode: match settings.plan.mode {
-                TenantMode::Observe => "observe",
-                TenantMode::Off => "off",
-                TenantMode::Reject => "reject",
-                TenantMode::Rewrite => "rewrite",
-            },
-            allow: match settings.allow.mode {
-                AllowMode::Enforce => "enforce",
-                AllowMode::Observe => "observe",
-                AllowMode::Off => "off",
-            },
-            limited: settings.limits.is_some(),
             unlisted: tenant.unlisted(),
+            ..written(&tenant.id, &tenant.label, listed.unwrap_or(&tenants.defaults))
         }
+    }
+}
+
+/// What the settings say of a tenant that nothing else is known of.
+fn written(id: &str, label: &str, settings: &settings::Tenant) -> Facts {
+    Facts {
+        tenant: id.to_owned(),
+        label: label.to_owned(),
+        listed: false,
+        idp: settings.idp.as_str(),
+        mode: match settings.plan.mode {
+            TenantMode::Observe => "observe",
+            TenantMode::Off => "off",
+            TenantMode::Reject => "reject",
+            TenantMode::Rewrite => "rewrite",
+        },
+        allow: match settings.allow.mode {
+            AllowMode::Enforce => "enforce",
+            AllowMode::Observe => "observe",
+            AllowMode::Off => "off",
+        },
+        limited: settings.limits.is_some(),
+        unlisted: Vec::new(),
     }
 }

@@ -14,6 +14,7 @@ mod feeds;
 mod harness;
 mod hostile;
 mod laws;
+mod ledger;
 mod limits;
 mod monitoring;
 mod outage;

@@ -239,6 +239,12 @@ impl Desk {
                 Row { facts, view: View { history: Vec::new(), ..view }, numbers }
             })
             .collect();
+        // Who was in trouble before a restart and has not called since is not forgotten: Entra knocks once a day then.
+        let troubled = views.into_values().filter(|view| !matches!(view.state, State::Healthy | State::Unknown));
+        rows.extend(troubled.filter_map(|view| {
+            let facts = self.admin.house.absent(&view.tenant, &view.label)?;
+            Some(Row { facts, view: View { history: Vec::new(), ..view }, numbers: None })
+        }));
         rows.sort_by(|one, two| {
             let by_risk = || two.view.risk.total_cmp(&one.view.risk);
             one.severity().cmp(&two.severity()).then_with(by_risk).then_with(|| one.facts.tenant.cmp(&two.facts.tenant))
@@ -248,8 +254,10 @@ impl Desk {
 
     /// How one tenant stands, with its history.
     pub(super) fn status_of(&self, tenant: &str) -> Option<Status> {
-        let facts = self.admin.house.tenant(tenant)?;
-        let view = self.admin.records.view(tenant).unwrap_or_else(|| untouched(&facts));
+        let view = self.admin.records.view(tenant);
+        let absent = || view.as_ref().and_then(|view| self.admin.house.absent(tenant, &view.label));
+        let facts = self.admin.house.tenant(tenant).or_else(absent)?;
+        let view = view.unwrap_or_else(|| untouched(&facts));
         let numbers = (facts.label == facts.tenant).then(|| self.counted().remove(&facts.label).unwrap_or_default());
         Some(self.around(vec![Row { facts, view, numbers }]))
     }
