@@ -8,13 +8,16 @@ pub mod feed;
 pub mod quirk;
 pub mod schema;
 
+mod beside;
 mod diff;
+mod drain;
 mod generate;
 mod json;
 mod paint;
 mod risk;
 mod serve;
 mod token;
+mod wait;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -89,6 +92,10 @@ enum Command {
     Risk(risk::Args),
     /// Make a tenant's token, or hash one
     Token(token::Args),
+    /// Tell the shim of this pod to drain: for preStop hooks in images without a shell
+    Drain(drain::Args),
+    /// Wait until the shim of this pod is ready: for start-up hooks
+    Wait(wait::Args),
     /// Print the JSON Schema of the configuration
     #[command(
         after_help = "Example:\n  scimshim schema > scimshim.schema.json    for editors that complete YAML by a schema"
@@ -149,6 +156,8 @@ fn run(command: Command, paint: Paint, out: &mut dyn Write) -> anyhow::Result<u8
         Command::Feed(args) => feed::run(&args, paint, out),
         Command::Risk(args) => risk::run(&args, out),
         Command::Token(args) => token::run(&args, out),
+        Command::Drain(args) => drain::run(&args, out),
+        Command::Wait(args) => wait::run(&args, out),
         Command::Schema => Ok(schema::run(out)?),
         Command::Completions { shell } => generate::completions(Cli::command(), shell, out),
         Command::Man => generate::man(Cli::command(), out),

@@ -105,7 +105,7 @@ fn tell(problem: &Problem) {
 }
 
 /// Kept as text: the configuration checks it again, beside what the file says.
-fn address(text: &str) -> Result<String, &'static str> {
+pub(super) fn address(text: &str) -> Result<String, &'static str> {
     match text.parse::<SocketAddr>() {
         Ok(_) => Ok(text.to_owned()),
         Err(_) if text.is_empty() => Ok(String::new()),

@@ -15,7 +15,7 @@ mod problem;
 mod read;
 mod reference;
 
-use std::{path::Path, time::SystemTime};
+use std::{net::SocketAddr, path::Path, time::SystemTime};
 
 pub use problem::{Problem, Severity};
 pub use reference::{reference, schema};
@@ -25,6 +25,7 @@ use document::{MAX_BYTES, Node};
 use file::File;
 use problem::{Place, Problems, Purpose};
 use read::Read as _;
+use types::SecretText;
 
 use crate::watch::Seen;
 
@@ -163,6 +164,31 @@ pub fn read(text: &str, base: &Path, world: &World<'_>) -> Result<Loaded, Vec<Pr
     let settings =
         document::parse(text, world.env, &mut problems).and_then(|doc| settings_of(&doc, base, world, &mut problems));
     loaded(settings, problems)
+}
+
+/// Where a configuration puts the admin port, and what opens it, for a command that runs beside the shim. Nothing else of
+/// the file has to be usable: what was wrong at a reload must not keep a pod from draining.
+#[derive(Debug)]
+pub struct Operators {
+    /// `admin.address`.
+    pub address: SocketAddr,
+    /// `admin.token`, where it is here to be read.
+    pub token: Option<SecretText>,
+}
+
+/// Reads that from a file.
+///
+/// # Errors
+/// What is wrong with `admin`, or with all of the file.
+pub fn operators(path: &Path, overrides: &Overrides, world: &World<'_>) -> Result<Operators, Vec<Problem>> {
+    let mut problems = Problems::new(path, Purpose::Check);
+    let file = read_file(path, world, &mut problems).and_then(|mut doc| {
+        overrides.apply(&mut doc);
+        File::read(&doc, "", &mut problems)
+    });
+    let Some(file) = file else { return Err(problems.into_list()) };
+    let token = file.admin.token.as_ref().and_then(|secret| secret.read(folder(path), world.env).ok());
+    Ok(Operators { address: file.admin.address.0, token })
 }
 
 /// Everything there is to say about a file; `strict` wants the files and variables that it names to be here.

@@ -252,6 +252,17 @@ impl HttpUrl {
         self.0.starts_with("https://")
     }
 
+    /// Whether its host is this machine or pod itself, whatever the tenant.
+    pub fn is_loopback(&self) -> bool {
+        let uri = Self::filled(&self.0, "default");
+        let host = uri.as_ref().and_then(Uri::host).unwrap_or_default();
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        match address {
+            Ok(address) => address.to_canonical().is_loopback(),
+            Err(_) => host.eq_ignore_ascii_case("localhost"),
+        }
+    }
+
     /// Whether it holds `{tenant}`.
     pub fn has_tenant(&self) -> bool {
         self.0.contains(TENANT)
@@ -389,6 +400,18 @@ impl Period {
         };
         let period = Duration::from_millis(number.checked_mul(millis).ok_or("too long")?);
         if period > Self::MAX { Err("over ten years".into()) } else { Ok(Self(period)) }
+    }
+}
+
+impl std::str::FromStr for Period {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = <Self as super::read::Word>::WANTED;
+        Self::parse(text).map_err(|why| {
+            let why = if why.is_empty() { "not legal".to_owned() } else { why };
+            format!("{why}; write {wanted}")
+        })
     }
 }
 

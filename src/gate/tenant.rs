@@ -194,6 +194,11 @@ impl Tenant {
         Room::take(&self.memory.held, self.max_held)
     }
 
+    /// The same in the place of another request, which is about to leave it.
+    pub fn hold_instead(&self) -> Room {
+        Room::beyond(&self.memory.held)
+    }
+
     /// What goes to the app in place of the IdP's Authorization header. Only where the caller has shown a token of
     /// ours: else the app's own credentials would be lent to anybody.
     pub fn authorization(&self) -> Option<&HeaderValue> {

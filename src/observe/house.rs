@@ -1,5 +1,7 @@
 //! What the admin port asks the proxy: the proxy knows its tenants and settings, and the admin port knows no proxy.
 
+use std::{future::Future, pin::Pin};
+
 use http::Uri;
 use serde::Serialize;
 
@@ -22,6 +24,28 @@ pub trait House: Send + Sync {
     fn access(&self) -> Access;
     /// The keys that a reload wanted to change and could not, and what is not in force.
     fn notes(&self) -> Vec<String>;
+    /// Tells it to leave: it is not ready from now on, answers what still comes, and ends each connection with its
+    /// answer. It ends by a signal only.
+    fn drain(&self);
+    /// Reads the configuration again; what there is to warn of.
+    fn reload(&self) -> Reloading;
+}
+
+/// A configuration that is being read.
+pub type Reloading = Pin<Box<dyn Future<Output = Result<Vec<String>, NotReloaded>> + Send>>;
+
+/// Why the settings are still those of before.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotReloaded {
+    /// There is no file to read.
+    #[error("there is no configuration file to read again; scimshim was started without one")]
+    NoFile,
+    /// Every problem, a line each.
+    #[error("{}\nthe configuration was not taken; what ran before stays in force", .0.join("\n"))]
+    Problems(Vec<String>),
+    /// The process is about to end.
+    #[error("scimshim is stopping and reads no configuration any more")]
+    Stopping,
 }
 
 /// What the settings and the gate know of one tenant.

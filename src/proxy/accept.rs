@@ -162,7 +162,7 @@ pub(crate) async fn serve(
     let began = Instant::now();
     let drain = door.hall.proxy.running.load().settings.listen.limits.drain;
     let life = Arc::clone(&door.hall.proxy.life);
-    life.enter(Phase::Leaving);
+    life.leave();
     tracing::info!(open = door.open.len(), "draining");
     let open = door.open.clone();
     let mut grace = pin!(time::sleep(GRACE.min(drain / 2)));

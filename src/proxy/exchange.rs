@@ -231,6 +231,15 @@ impl Exchange {
         Counted::new(self.metrics.held.with_label_values(&[self.tenant()]))
     }
 
+    /// Ends when the shim has been told to leave.
+    pub(crate) fn leaving(&self) -> impl Future<Output = ()> + use<> {
+        let mut phases = self.life.follow();
+        async move {
+            // The sender lives as long as the exchange does.
+            let _ = phases.wait_for(|phase| *phase >= Phase::Leaving).await;
+        }
+    }
+
     /// A read is sent again.
     pub(crate) fn retried(&mut self) {
         self.retries += 1;

@@ -8,7 +8,7 @@ use super::Proxy;
 use crate::{
     config::settings::{self, AllowMode, NotInForce, UnknownTenant},
     gate::{Tenant, tenants::DEFAULT},
-    observe::house::{Access, Facts, House},
+    observe::house::{Access, Facts, House, NotReloaded, Reloading},
     quirk::TenantMode,
 };
 
@@ -54,6 +54,17 @@ impl House for Proxy {
     fn notes(&self) -> Vec<String> {
         let note = |missing: &NotInForce| format!("{}: {}", missing.key, missing.what);
         self.running.load().settings.not_in_force.iter().map(note).collect()
+    }
+
+    fn drain(&self) {
+        if self.life.leave() {
+            tracing::info!("told to drain: not ready from now on, and each connection ends with its answer");
+        }
+    }
+
+    fn reload(&self) -> Reloading {
+        let asked = self.reloads.ask();
+        Box::pin(async { asked.await.unwrap_or(Err(NotReloaded::Stopping)) })
     }
 }
 

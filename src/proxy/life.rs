@@ -9,8 +9,8 @@ use tokio::sync::watch;
 pub(crate) enum Phase {
     /// Its work.
     Serving,
-    /// It was told to stop. New connections still come in, since who sends them may not know yet; each answer is the
-    /// last one of its connection.
+    /// It was told to drain or to stop. New connections still come in, since who sends them may not know yet; each answer
+    /// is the last one of its connection.
     Leaving,
     /// No new connections; those on which nothing happens are closed.
     Ending,
@@ -22,6 +22,8 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) struct Life {
     phase: watch::Sender<Phase>,
+    /// The same as far as others ask: it leaves, or has left.
+    draining: watch::Sender<bool>,
     crowded: watch::Sender<bool>,
     /// How many connections should go now.
     wanted: AtomicUsize,
@@ -34,6 +36,24 @@ impl Life {
 
     pub(crate) fn enter(&self, phase: Phase) {
         self.phase.send_replace(phase);
+    }
+
+    /// Leaves, if it has not begun to; whether this was the first word of it.
+    pub(crate) fn leave(&self) -> bool {
+        let first = !self.draining.send_replace(true);
+        self.phase.send_if_modified(|phase| {
+            let serves = *phase == Phase::Serving;
+            if serves {
+                *phase = Phase::Leaving;
+            }
+            serves
+        });
+        first
+    }
+
+    /// Tells when it has been told to leave.
+    pub(crate) fn follow_draining(&self) -> watch::Receiver<bool> {
+        self.draining.subscribe()
     }
 
     pub(crate) fn is_crowded(&self) -> bool {
@@ -87,6 +107,7 @@ impl Default for Life {
     fn default() -> Self {
         Self {
             phase: watch::Sender::new(Phase::Serving),
+            draining: watch::Sender::new(false),
             crowded: watch::Sender::new(false),
             wanted: AtomicUsize::new(0),
         }

@@ -11,6 +11,7 @@ mod captured;
 mod exchange;
 mod framing;
 mod headers;
+mod hold;
 mod house;
 mod life;
 mod normalize;
@@ -46,6 +47,7 @@ use self::{
     headers::Ids,
     life::{Life, Phase},
     refusal::Refusal,
+    reload::Reloads,
     repair::Question,
     route::Way,
     running::Running,
@@ -78,6 +80,7 @@ pub(crate) struct Proxy {
     recorder: Arc<Recorder>,
     ids: Ids,
     life: Arc<Life>,
+    reloads: Reloads,
 }
 
 impl Proxy {

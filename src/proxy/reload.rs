@@ -1,11 +1,15 @@
-//! The configuration, read again: when a file of it changes, and on SIGHUP.
+//! The configuration, read again: when a file of it changes, on SIGHUP, and when the admin port is asked to.
 //!
 //! All or nothing. What cannot be used is said problem by problem, a gauge falls to 0, and what runs stays.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use tokio::{task, time::sleep};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task,
+    time::sleep,
+};
 
 use super::{Proxy, running::Running};
 use crate::{
@@ -13,7 +17,7 @@ use crate::{
         self, Loaded, Overrides, Problem, Settings, Severity, World,
         settings::{NotInForce, Store},
     },
-    observe::files,
+    observe::{files, house::NotReloaded},
     watch::{self, Seen},
 };
 
@@ -31,33 +35,42 @@ pub struct Origin {
 const AGAIN: Duration = Duration::from_secs(30);
 
 /// Reads the settings again whenever there is a reason, until it is dropped. Without an origin there is nothing to read.
-pub(crate) async fn follow(proxy: Arc<Proxy>, origin: Option<Origin>, mut hangups: Hangups) {
+pub(crate) async fn follow(proxy: Arc<Proxy>, origin: Option<Origin>, mut hangups: Hangups, mut asked: Asked) {
     let Some(origin) = origin else {
         loop {
-            hangups.next().await;
-            tracing::info!("SIGHUP: there is no configuration file to read again");
+            tokio::select! {
+                () = hangups.next() => tracing::info!("SIGHUP: there is no configuration file to read again"),
+                ask = asked.next() => ask.answer(Err(NotReloaded::NoFile)),
+            }
         }
     };
     let mut seen = proxy.running.load().settings.files.clone();
     let mut failed = None;
     loop {
         let mut changes = watch::since(seen.clone());
+        let mut who = None;
         tokio::select! {
             () = changes.changed() => {}
             () = hangups.next() => {
                 tracing::info!("SIGHUP: reading the configuration again");
                 failed = None;
             }
+            ask = asked.next() => {
+                tracing::info!("asked at the admin port: reading the configuration again");
+                failed = None;
+                who = Some(ask);
+            }
             () = sleep(AGAIN), if failed.is_some() => {}
         }
         // As they are before the reading: what changes during it is a reason to read again.
         seen = seen.iter().map(Seen::again).collect();
-        match once(&proxy, &origin).await {
+        let said = match once(&proxy, &origin).await {
             Ok(warnings) => {
                 tell(&warnings);
                 tracing::info!("configuration read again and in force");
                 seen.clone_from(&proxy.running.load().settings.files);
                 failed = None;
+                Ok(warnings.iter().map(Problem::to_string).collect())
             }
             Err(unusable) => {
                 proxy.metrics.config_reload_success.set(0);
@@ -66,9 +79,66 @@ pub(crate) async fn follow(proxy: Arc<Proxy>, origin: Option<Origin>, mut hangup
                     tell(&unusable.problems);
                     tracing::error!("{}; what ran before stays in force", unusable.why);
                 }
+                let said = unusable.lines();
                 failed = Some(unusable);
+                Err(NotReloaded::Problems(said))
             }
+        };
+        if let Some(who) = who {
+            who.answer(said);
         }
+    }
+}
+
+/// What is told to who asked: warnings, or why not.
+type Said = Result<Vec<String>, NotReloaded>;
+
+/// Where to ask for a reload.
+#[derive(Debug)]
+pub(crate) struct Reloads(mpsc::Sender<Ask>);
+
+/// Who has asked for one.
+#[derive(Debug)]
+pub(crate) struct Asked(mpsc::Receiver<Ask>);
+
+/// One who asked.
+#[derive(Debug)]
+struct Ask(oneshot::Sender<Said>);
+
+impl Reloads {
+    /// Who asks waits for the reading before; more than a few do not.
+    const WAITING: usize = 8;
+
+    pub(crate) fn new() -> (Self, Asked) {
+        let (asks, asked) = mpsc::channel(Self::WAITING);
+        (Self(asks), Asked(asked))
+    }
+
+    /// Asks; the answer comes when the settings have been read. An error where nobody reads any more.
+    pub(crate) fn ask(&self) -> impl Future<Output = Result<Said, oneshot::error::RecvError>> + Send + use<> {
+        let asks = self.0.clone();
+        async move {
+            let (tell, told) = oneshot::channel();
+            // Where it fails, nobody answers, and `told` says so.
+            let _ = asks.send(Ask(tell)).await;
+            told.await
+        }
+    }
+}
+
+impl Asked {
+    async fn next(&mut self) -> Ask {
+        match self.0.recv().await {
+            Some(ask) => ask,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Ask {
+    fn answer(self, said: Said) {
+        // Who asked may have left.
+        let _ = self.0.send(said);
     }
 }
 
@@ -77,6 +147,13 @@ pub(crate) async fn follow(proxy: Arc<Proxy>, origin: Option<Origin>, mut hangup
 struct Unusable {
     problems: Vec<Problem>,
     why: String,
+}
+
+impl Unusable {
+    fn lines(&self) -> Vec<String> {
+        let why = self.problems.is_empty().then(|| self.why.clone());
+        self.problems.iter().map(Problem::to_string).chain(why).collect()
+    }
 }
 
 /// Reads once, and puts what was read in force.

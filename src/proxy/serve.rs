@@ -12,14 +12,14 @@ use std::{
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
-use tokio::{net::TcpListener, runtime, sync::watch, task};
+use tokio::{net::TcpListener, runtime, task};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Proxy, accept,
     headers::Ids,
     life::Life,
-    reload::{self, Hangups, Origin},
+    reload::{self, Asked, Hangups, Origin, Reloads},
     running::Running,
 };
 use crate::{
@@ -49,6 +49,7 @@ pub struct Shim {
     admin: TcpListener,
     origin: Option<Origin>,
     hangups: Hangups,
+    asked: Asked,
 }
 
 /// Binds both ports, so that a port in use is an error before anything else happens.
@@ -89,8 +90,9 @@ pub async fn bind_at(mut settings: Settings, clock: Clock) -> anyhow::Result<Shi
     let running = ArcSwap::from_pointee(running);
     metrics.reloaded();
     let (ids, life) = (Ids::default(), Arc::<Life>::default());
-    let proxy = Arc::new(Proxy { running, feeds, store, metrics, recorder, ids, life });
-    Ok(Shim { proxy, data, tls, admin, origin: None, hangups: Hangups::default() })
+    let (reloads, asked) = Reloads::new();
+    let proxy = Arc::new(Proxy { running, feeds, store, metrics, recorder, ids, life, reloads });
+    Ok(Shim { proxy, data, tls, admin, origin: None, hangups: Hangups::default(), asked })
 }
 
 impl Shim {
@@ -127,16 +129,15 @@ impl Shim {
     /// # Errors
     /// None today; what cannot be served any more would be one.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { proxy, data, tls, admin, origin, hangups } = self;
+        let Self { proxy, data, tls, admin, origin, hangups, asked } = self;
         let running = proxy.running.load_full();
         announce(&running.settings);
         proxy.feeds.run();
-        let _reloads = AbortOnDropHandle::new(task::spawn(reload::follow(Arc::clone(&proxy), origin, hangups)));
+        let _reloads = AbortOnDropHandle::new(task::spawn(reload::follow(Arc::clone(&proxy), origin, hangups, asked)));
         let _records = AbortOnDropHandle::new(task::spawn(Arc::clone(&proxy.recorder).keep()));
-        let (drain, draining) = watch::channel(false);
         let operators = admin::Admin {
             metrics: Arc::clone(&proxy.metrics),
-            draining,
+            draining: proxy.life.follow_draining(),
             feeds: Arc::clone(&proxy.feeds),
             since: Instant::now(),
             house: Arc::clone(&proxy) as Arc<dyn House>,
@@ -146,9 +147,10 @@ impl Shim {
         drop(running);
         // It stays to the end: who waits for the drain wants to see it.
         let operators = task::spawn(admin::serve(admin, operators));
-        let shutdown = async {
+        let life = Arc::clone(&proxy.life);
+        let shutdown = async move {
             shutdown.await;
-            drain.send_replace(true);
+            life.leave();
         };
         accept::serve(data, Arc::clone(&proxy), tls, shutdown).await;
         operators.abort();

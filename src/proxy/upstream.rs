@@ -10,6 +10,9 @@
 //! Over TLS a connection that is refused or lost in the handshake may be an app that restarts, and is held like any. A
 //! handshake that both sides finished with "no" stays so until somebody mends it, and is answered at once.
 //!
+//! Requests wait in a line (see [`super::hold`]) for an app that is away. Where the app is in this pod (at loopback) and
+//! the shim was told to leave, they do not: the pod ends, and what serves next is in another one.
+//!
 //! An app may answer before it has read a body, a 401 above all, and close. The rest of the body then goes nowhere, and
 //! the answer is what counts: see [`Socket`].
 
@@ -45,19 +48,27 @@ use tokio_rustls::TlsConnector;
 use tower::Service;
 use tracing::{Instrument, Span};
 
-use super::{body::Payload, exchange::Exchange, refusal::Refusal};
+use super::{
+    body::Payload,
+    exchange::Exchange,
+    hold::{Lines, Place},
+    refusal::Refusal,
+};
 use crate::{
     config::settings,
-    gate::Tenant,
+    gate::{
+        Tenant,
+        rate::{self, Class},
+    },
     observe::{
         Metrics,
+        metrics::Counted,
         trace::{self, step},
     },
     tls::{self, Live, Stream},
 };
 
-/// Between attempts while the app refuses connections: soon enough that a quick restart costs little, and not so often
-/// that 256 held requests keep a starting app from starting.
+/// Between attempts of one request where others get through.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -81,6 +92,12 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
+    /// What it is to those who wait for the app.
+    fn class(&self) -> Class {
+        let target = self.uri.path_and_query().map_or("", |target| target.as_str());
+        rate::class(&self.method, target.strip_prefix(&*self.tenant.place.base).unwrap_or(target))
+    }
+
     fn request(&self, span: &Span) -> Request<Payload> {
         let mut request = Request::new(self.payload.clone());
         *request.method_mut() = self.method.clone();
@@ -96,6 +113,9 @@ impl Outgoing {
 #[derive(Debug)]
 pub(crate) struct App {
     client: Client<Connector, Payload>,
+    lines: Arc<Lines>,
+    /// It is in this pod, and ends with it.
+    beside: bool,
     hold: Duration,
     retries: u32,
     content_type: Option<HeaderValue>,
@@ -103,6 +123,8 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(settings: &settings::Upstream, connector: Connector) -> Self {
+        let lines = Arc::clone(&connector.lines);
+        let beside = settings.url.is_loopback();
         let client = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(settings.pool)
             .pool_idle_timeout(POOL_IDLE)
@@ -111,7 +133,8 @@ impl App {
             // Inside TLS the two sides agree (RFC 7301).
             .http2_only(settings.http2 && !settings.url.is_tls())
             .build(connector);
-        Self { client, hold: settings.hold, retries: settings.retries, content_type: settings.content_type.clone() }
+        let content_type = settings.content_type.clone();
+        Self { client, lines, beside, hold: settings.hold, retries: settings.retries, content_type }
     }
 
     /// `upstream.content_type`, after everything else.
@@ -154,12 +177,27 @@ impl App {
         let mut retries = self.retries;
         let mut waiting = None;
         let span = Span::current();
+        let mut held = self.behind(outgoing, exchange);
         loop {
-            let failure = match time::timeout_at(deadline.into(), self.client.request(outgoing.request(&span))).await {
-                Ok(Ok(answer)) if is_premature(&answer) => {
-                    return Err(Refusal::Upstream("the application closed the connection before it had the request"));
+            let attempt = time::timeout_at(deadline.into(), self.client.request(outgoing.request(&span)));
+            let done = match &mut held {
+                None => attempt.await,
+                Some((place, _)) => {
+                    if !place.turn(until, self.gone(exchange)).await {
+                        return Err(Refusal::Hold);
+                    }
+                    place.watch(attempt).await
                 }
-                Ok(Ok(answer)) => return Ok(answer),
+            };
+            let failure = match done {
+                Ok(Ok(answer)) => {
+                    held.into_iter().for_each(|(place, _)| place.answered());
+                    if is_premature(&answer) {
+                        let why = "the application closed the connection before it had the request";
+                        return Err(Refusal::Upstream(why));
+                    }
+                    return Ok(answer);
+                }
                 Ok(Err(failure)) => failure,
                 Err(_) => return Err(outgoing.payload.refusal().unwrap_or(Refusal::Deadline)),
             };
@@ -174,26 +212,59 @@ impl App {
                 );
                 return Err(Refusal::Untrusted(why));
             }
-            if let Some(refusal) = unsent(&failure).filter(|_| outgoing.payload.is_untouched()) {
-                if waiting.is_none() {
-                    let Some(slot) = outgoing.tenant.hold() else { return Err(refusal) };
-                    waiting = Some((slot, exchange.held()));
+            match unsent(&failure).filter(|_| outgoing.payload.is_untouched()) {
+                Some(Refusal::Hold) => {
+                    waiting = None;
+                    match &mut held {
+                        Some((place, _)) => place.refused(),
+                        None => held = Some(self.join(outgoing, exchange).ok_or(Refusal::Hold)?),
+                    }
+                    continue;
                 }
-                let left = until.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return Err(refusal);
+                Some(refusal) => {
+                    held = None;
+                    if waiting.is_none() {
+                        let Some(slot) = outgoing.tenant.hold() else { return Err(refusal) };
+                        waiting = Some((slot, exchange.held()));
+                    }
+                    let left = until.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Err(refusal);
+                    }
+                    // The last try is at the end of the hold, not a pause before it.
+                    pause = pause.min(left);
                 }
-                // The last try is at the end of the hold, not a pause before it.
-                pause = pause.min(left);
-            } else if is_read(&outgoing.method) && retries > 0 && outgoing.payload.is_untouched() {
-                retries -= 1;
-                exchange.retried();
-                waiting = None;
-            } else {
-                return Err(Refusal::Upstream(cause(&failure)));
+                None if is_read(&outgoing.method) && retries > 0 && outgoing.payload.is_untouched() => {
+                    retries -= 1;
+                    exchange.retried();
+                    (held, waiting) = (None, None);
+                }
+                None => return Err(Refusal::Upstream(cause(&failure))),
             }
             time::sleep_until((Instant::now() + pause).min(deadline).into()).await;
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// A place behind those who wait for the app, where somebody does.
+    fn behind(&self, outgoing: &Outgoing, exchange: &mut Exchange) -> Option<(Place, Counted)> {
+        let waits = outgoing.uri.authority().is_some_and(|app| self.lines.is_occupied(app));
+        waits.then(|| self.join(outgoing, exchange)).flatten()
+    }
+
+    fn join(&self, outgoing: &Outgoing, exchange: &mut Exchange) -> Option<(Place, Counted)> {
+        let place = self.lines.join(outgoing.uri.authority()?, outgoing.class(), &outgoing.tenant)?;
+        Some((place, exchange.held()))
+    }
+
+    /// Ends when the app will not be back while this process runs.
+    fn gone(&self, exchange: &Exchange) -> impl Future<Output = ()> + use<> {
+        let leaving = self.beside.then(|| exchange.leaving());
+        async {
+            match leaving {
+                Some(leaving) => leaving.await,
+                None => std::future::pending().await,
+            }
         }
     }
 }
@@ -296,6 +367,7 @@ fn cause(failure: &Failure) -> &'static str {
 /// TCP to the app, with TLS where its URL says `https`, counted.
 #[derive(Debug, Clone)]
 pub(crate) struct Connector {
+    lines: Arc<Lines>,
     tcp: HttpConnector,
     tls: Option<Arc<Live<ClientConfig>>>,
     patience: Duration,
@@ -320,7 +392,7 @@ impl Connector {
             let live = Live::new("upstream.tls", files.files(), good, move || files.load(http2))?;
             tls = Some(Arc::new(live));
         }
-        Ok(Self { tcp, tls, patience, open: metrics.upstream_connections.clone() })
+        Ok(Self { lines: Arc::default(), tcp, tls, patience, open: metrics.upstream_connections.clone() })
     }
 }
 
@@ -345,13 +417,14 @@ impl Service<Uri> for Connector {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connecting = self.tcp.call(uri.clone());
         let tls = self.tls.as_ref().map(|tls| tls.get());
-        let (patience, open) = (self.patience, self.open.clone());
+        let (patience, open, lines) = (self.patience, self.open.clone(), Arc::clone(&self.lines));
         Box::pin(async move {
             let tcp = connecting.await?.into_inner();
             let stream = match tls {
                 None => Stream::Plain(tcp),
                 Some(config) => time::timeout(patience, secure(tcp, &uri, config)).await??,
             };
+            uri.authority().into_iter().for_each(|app| lines.opened(app));
             open.inc();
             Ok(Socket { io: TokioIo::new(stream), open, severed: Severed::default() })
         })

@@ -16,7 +16,7 @@ use scimshim::{
     observe::{
         Metrics,
         admin::{self, Admin, Lines, Records},
-        house::{Access, Facts, House},
+        house::{Access, Facts, House, NotReloaded, Reloading},
         ledger::{Cause, Component, Culprit, Sample, State, View},
     },
     quirk::Id,
@@ -130,6 +130,12 @@ impl House for Stage {
 
     fn access(&self) -> Access {
         *self.access.lock().unwrap()
+    }
+
+    fn drain(&self) {}
+
+    fn reload(&self) -> Reloading {
+        Box::pin(async { Err(NotReloaded::NoFile) })
     }
 
     fn notes(&self) -> Vec<String> {

@@ -131,7 +131,7 @@ mod tests {
         observe::{
             Metrics,
             admin::{Lines, Records},
-            house::{Access, Facts, House},
+            house::{Access, Facts, House, NotReloaded, Reloading},
             ledger::View,
         },
     };
@@ -157,6 +157,12 @@ mod tests {
 
         fn notes(&self) -> Vec<String> {
             Vec::new()
+        }
+
+        fn drain(&self) {}
+
+        fn reload(&self) -> Reloading {
+            Box::pin(async { Err(NotReloaded::NoFile) })
         }
     }
 

@@ -1,7 +1,7 @@
 //! The admin port: is it alive, is it ready, what has it counted; and, to operators alone, the status page and its API.
 //!
 //! Health and metrics answer everyone; there is nothing secret in them and probes carry no token. Everything else asks
-//! `access` first. Nothing here changes anything that runs.
+//! `access` first. Only POST changes anything: `orders` has the two that do.
 //!
 //! The page is rendered here and not in the browser: so it works without JavaScript, and there is one place that words a
 //! state. The script fetches the same page again when something has changed, and takes over the rows that differ.
@@ -11,6 +11,7 @@ mod api;
 mod body;
 mod events;
 mod health;
+mod orders;
 mod page;
 mod query;
 mod words;
@@ -242,6 +243,9 @@ impl Desk {
         if let Err(refused) = self.door.check(&access, peer, &request, Instant::now()) {
             return refused.answer(&access, &request);
         }
+        if let Some(order) = orders::Order::of(path) {
+            return self.order(order, &request).await;
+        }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return only("GET, HEAD");
         }
@@ -291,7 +295,8 @@ const GUARDS: [(HeaderName, &str); 5] = [
 fn missing() -> Answer {
     text(
         StatusCode::NOT_FOUND,
-        "not here; try /, /livez, /readyz?verbose, /metrics, /api/status, /api/quirks or /api/journal\n",
+        "not here; try /, /livez, /readyz?verbose, /metrics, /api/status, /api/quirks or /api/journal; POST /drain or \
+         /reload\n",
     )
 }
 

@@ -139,7 +139,10 @@ pub(crate) struct Raw {
 
 impl Raw {
     pub(crate) async fn start(acts: &'static [Act]) -> Self {
-        let listener = free().await;
+        Self::at(free().await, acts)
+    }
+
+    pub(crate) fn at(listener: TcpListener, acts: &'static [Act]) -> Self {
         let addr = listener.local_addr().unwrap();
         let heads = Log::default();
         let log = Arc::clone(&heads);

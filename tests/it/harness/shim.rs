@@ -94,6 +94,11 @@ impl Shim {
         ask(self.data, "GET", path, &[], "").await
     }
 
+    /// What an operator tells it, from within the pod.
+    pub(crate) async fn order(&self, path: &str) -> Answer {
+        ask(self.admin, "POST", path, &[("host", "localhost")], "").await
+    }
+
     /// What SIGTERM does.
     pub(crate) fn stop(&mut self) {
         self.stop.take();
