@@ -5,7 +5,7 @@ use std::{
     io::Read,
     net::{Ipv4Addr, SocketAddr, TcpStream},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -28,6 +28,11 @@ impl Process {
     /// Starts it with a configuration and variables, and waits until it listens.
     pub(crate) fn start(config: &Path, variables: &[(&str, &str)]) -> Self {
         let [data, admin] = [free_port(), free_port()].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        Self::start_at(data, admin, config, variables)
+    }
+
+    /// The same on ports that are known, as after a restart.
+    pub(crate) fn start_at(data: SocketAddr, admin: SocketAddr, config: &Path, variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_scimshim"))
             .arg("serve")
             .arg(config)
@@ -54,21 +59,41 @@ impl Process {
         self.log.text()
     }
 
-    /// Sends SIGTERM and waits; everything that it has logged, and has written to standard output.
+    /// Sends it a signal, such as `TERM`.
     #[cfg(unix)]
-    pub(crate) fn stopped(mut self) -> (String, String) {
-        let kill = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(kill.success());
+    pub(crate) fn signal(&self, name: &str) {
+        signal(&self.child, name);
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
         let began = Instant::now();
-        while self.child.try_wait().unwrap().is_none() {
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
             assert!(began.elapsed() < PATIENCE, "it does not end: {}", self.log());
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Sends SIGTERM and waits; everything that it has logged, and has written to standard output.
+    #[cfg(unix)]
+    pub(crate) fn stopped(mut self) -> (String, String) {
+        self.signal("TERM");
+        self.ended();
         for kept in [&mut self.log, &mut self.out] {
             kept.reader.take().unwrap().join().unwrap();
         }
         (self.log.text(), self.out.text())
     }
+}
+
+/// Sends a child a signal.
+#[cfg(unix)]
+pub(crate) fn signal(child: &Child, name: &str) {
+    let kill = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
 }
 
 impl Drop for Process {
