@@ -306,3 +306,87 @@ impl Drop for Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line in which nobody may go yet, and who stands in it.
+    struct Queue(Line, Vec<(&'static str, Stage)>);
+
+    impl Queue {
+        fn of(people: &[(&'static str, Class, &str)]) -> Self {
+            let mut queue = Self(Line::new(), Vec::new());
+            for (name, class, tenant) in people {
+                queue.1.push((name, queue.0.enqueue(*class, &Arc::from(*tenant), End::Back)));
+            }
+            queue
+        }
+
+        /// Who has heard this word since.
+        fn told(&mut self, word: Word) -> Vec<&'static str> {
+            let heard = |stage: &mut Stage| match stage {
+                Stage::In(_, told) => told.try_recv() == Ok(word),
+                Stage::Out | Stage::Over => false,
+            };
+            self.1.iter_mut().filter_map(|(name, stage)| heard(stage).then_some(*name)).collect()
+        }
+
+        /// In which order they go, one by one.
+        fn order(mut self) -> Vec<&'static str> {
+            let mut order = Vec::new();
+            while !self.0.is_over() {
+                self.0.out = 0;
+                self.0.let_in();
+                order.extend(self.told(Word::Go));
+                self.0.out = 0;
+            }
+            order
+        }
+    }
+
+    #[test]
+    fn lookups_go_first_but_not_for_ever() {
+        use Class::{Lookup, Read, Write};
+        let people =
+            [("w1", Write, "a"), ("r1", Read, "b"), ("l1", Lookup, "a"), ("l2", Lookup, "b"), ("l3", Lookup, "a")];
+        assert_eq!(Queue::of(&people).order(), ["l1", "l2", "l3", "w1", "r1"]);
+        let more = [("l4", Lookup, "a"), ("l5", Lookup, "a"), ("l6", Lookup, "a")];
+        assert_eq!(Queue::of(&[&people[..], &more].concat()).order(), ["l1", "l2", "l3", "l4", "w1", "l5", "l6", "r1"]);
+    }
+
+    #[test]
+    fn no_more_are_let_in_than_may_be_out() {
+        let mut queue = Queue::of(&[("1", Class::Write, "a"), ("2", Class::Write, "a"), ("3", Class::Write, "a")]);
+        queue.0.let_in();
+        assert_eq!((queue.told(Word::Go), queue.0.out), (vec!["1"], 1));
+        queue.0.limit = 2;
+        queue.0.let_in();
+        queue.0.let_in();
+        assert_eq!((queue.told(Word::Go), queue.0.out), (vec!["2"], 2));
+    }
+
+    #[test]
+    fn the_youngest_of_the_same_tenant_makes_room_and_no_lookup() {
+        let mut queue = Queue::of(&[
+            ("1", Class::Write, "a"),
+            ("2", Class::Read, "a"),
+            ("3", Class::Write, "b"),
+            ("4", Class::Lookup, "a"),
+        ]);
+        assert!(queue.0.displace("a"));
+        assert_eq!(queue.told(Word::Displaced), ["2"]);
+        assert!(queue.0.displace("a"));
+        assert!(!queue.0.displace("a"));
+        assert!(!queue.0.displace("c"));
+        assert_eq!(queue.told(Word::Displaced), ["1"]);
+    }
+
+    #[test]
+    fn who_has_left_is_passed_over() {
+        let mut queue = Queue::of(&[("1", Class::Write, "a"), ("2", Class::Write, "a")]);
+        queue.1.remove(0);
+        queue.0.let_in();
+        assert_eq!((queue.told(Word::Go), queue.0.out), (vec!["2"], 1));
+    }
+}
