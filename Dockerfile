@@ -92,7 +92,7 @@ COPY config/image/passwd config/image/group /etc/
 # parents come first and are root's: who makes a folder by --chown gives away those above it.
 COPY --from=build /out/var /var
 COPY --from=build --chown=65532:65532 /out/state /var/lib/scimshim
-COPY LICENSE /usr/share/doc/scimshim/
+COPY LICENSE THIRD_PARTY.md /usr/share/doc/scimshim/
 COPY --from=build --chmod=0755 /out/scimshim /usr/local/bin/scimshim
 
 # By number: the kubelet cannot tell that a name is not root.
