@@ -5,15 +5,9 @@
 # Everything that ends up in the image comes from this repository, from Cargo.lock and from the base below; no step of a
 # native build installs a package.
 
-# The version is the pin. The digest belongs behind it for a build that has to be repeated to the byte, and a registry
-# says it: --build-arg RUST_DIGEST=@sha256:... (`docker buildx imagetools inspect docker.io/library/rust:TAG`). It must
-# be glibc 2.34 or newer: since then a static binary resolves names by /etc/hosts and DNS without loading a library.
-ARG RUST_VERSION=1.95.0
-ARG RUST_DIGEST=
-
-# On the machine that builds, whatever the image is for: an emulated rustc takes an hour, a cross linker seconds.
-FROM --platform=$BUILDPLATFORM docker.io/library/rust:${RUST_VERSION}-slim-bookworm${RUST_DIGEST} AS build
-ARG BUILDARCH
+# On the machine that builds, whatever the image is for: an emulated rustc takes an hour, a cross linker seconds. The base
+# must have glibc 2.34 or newer: since then a static binary resolves names by /etc/hosts and DNS without loading a library.
+FROM --platform=$BUILDPLATFORM docker.io/library/rust:1.95.0-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082 AS build
 ARG TARGETARCH
 WORKDIR /src
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
@@ -70,7 +64,6 @@ RUN . /cross; triple="$(cat /triple)"; \
     if [ ! -s /cross ]; then /out/scimshim --version | grep -F scimshim; fi
 
 FROM scratch
-ARG RUST_VERSION
 ARG SCIMSHIM_VERSION=0.1.0
 ARG SCIMSHIM_COMMIT=
 ARG SCIMSHIM_CREATED=1970-01-01T00:00:00Z

@@ -23,13 +23,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = ROOT / "target" / "deploy"
 
-# The base of the Dockerfile as it stands there, version and all.
-RUST_VERSION = next(
-    line.removeprefix("ARG RUST_VERSION=").strip()
-    for line in (ROOT / "Dockerfile").read_text().splitlines()
-    if line.startswith("ARG RUST_VERSION=")
-)
-RUST_BASE = f"docker.io/library/rust:{RUST_VERSION}-slim-bookworm"
+RUST_BASE = "localhost/scimshim-test-rust:latest"
 SHIM = "localhost/scimshim:test"
 ROOTFS = "localhost/scimshim-test-rootfs:latest"
 
@@ -166,7 +160,7 @@ def python_image(reference):
 
 @functools.cache
 def rust_image():
-    """A stand-in for the base of the Dockerfile. The toolchain is this machine's, mounted by `shim_image`."""
+    """A stand-in for the first base of the Dockerfile. The toolchain is this machine's, mounted by `shim_image`."""
     recipe = temporary() / "rust.Dockerfile"
     recipe.write_text(
         f"FROM {rootfs()}\n"
@@ -212,12 +206,11 @@ def around(binary):
 def whole():
     """All stages, offline: the compiler, its registry and its sources are this machine's."""
     need("cargo", "rustc")
-    rust_image()
     run("cargo", "fetch", "--locked", "--manifest-path", ROOT / "Cargo.toml")
     sysroot = run("rustc", "--print", "sysroot").stdout.strip()
     registry = pathlib.Path(os.environ.get("CARGO_HOME", pathlib.Path.home() / ".cargo")) / "registry"
     mounts = ["-v", f"{sysroot}:/usr/local/rust:ro", "-v", f"{registry}:/usr/local/cargo/registry:ro"]
-    bud(*mounts, "--layers", *arguments(), "-t", SHIM, ROOT)
+    bud("--from", rust_image(), *mounts, *arguments(), "-t", SHIM, ROOT)
     return SHIM
 
 
