@@ -79,13 +79,13 @@ LABEL org.opencontainers.image.title="scimshim" \
       org.opencontainers.image.base.name="scratch"
 
 # The roots for an https upstream and for feeds, where no other CA is named.
-COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-COPY config/image/passwd config/image/group /etc/
+COPY --from=build --chmod=0644 /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --chmod=0644 config/image/passwd config/image/group /etc/
 # Where an emptyDir or a claim is mounted; empty and ours, so that a named volume of Docker or Podman is ours too. Its
 # parents come first and are root's: who makes a folder by --chown gives away those above it.
 COPY --from=build /out/var /var
 COPY --from=build --chown=65532:65532 /out/state /var/lib/scimshim
-COPY LICENSE THIRD_PARTY.md /usr/share/doc/scimshim/
+COPY --chmod=0644 LICENSE THIRD_PARTY.md /usr/share/doc/scimshim/
 COPY --from=build --chmod=0755 /out/scimshim /usr/local/bin/scimshim
 
 # By number: the kubelet cannot tell that a name is not root.
