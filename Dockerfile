@@ -32,11 +32,12 @@ RUN case "${TARGETARCH:=$(dpkg --print-architecture)}" in \
     fi; \
     touch /cross
 
-# Paths of this container are not those of another: they would tell two builds of one source apart. CARGO_HOME is
-# /usr/local/cargo in the base.
+# Static, and still loaded to a random address; relocations are packed, which saves 0.4 MB and which a linker that cannot
+# do it ignores. Paths of this container are not those of another: they would tell two builds of one source apart.
+# CARGO_HOME is /usr/local/cargo in the base.
 ENV CARGO_INCREMENTAL=0 \
     CARGO_TARGET_DIR=/target \
-    RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=/usr/local/cargo=/cargo --remap-path-prefix=/src=/scimshim"
+    RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs --remap-path-prefix=/usr/local/cargo=/cargo --remap-path-prefix=/src=/scimshim"
 
 # The dependencies, in a layer that lasts until Cargo.toml or Cargo.lock changes. Cargo builds no dependency without a
 # package around it, so there is an empty one of the same manifest, which is then forgotten: cargo compares times, and

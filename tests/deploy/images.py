@@ -73,7 +73,11 @@ def clean(place):
 
 
 def environment():
-    return {**os.environ, "CONTAINERS_CONF": str(store() / "containers.conf"), "TMPDIR": str(temporary())}
+    ours = {"CONTAINERS_CONF": str(store() / "containers.conf"), "TMPDIR": str(temporary())}
+    if run("stat", "--file-system", "--format=%T", store()).stdout.strip() == "overlayfs":
+        # In a container ourselves: no overlay lies on another.
+        ours["STORAGE_DRIVER"] = "vfs"
+    return {**os.environ, **ours}
 
 
 def temporary():

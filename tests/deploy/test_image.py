@@ -29,8 +29,8 @@ LOCKED = [
 ]
 CONFIG = "/etc/scimshim/config.yaml"
 STATE = "/var/lib/scimshim"
-# What a node must pull. The binary is most of it.
-LIMIT = 12_000_000
+# Unpacked; the binary is most of it, and a node pulls half of that. A growth of half a megabyte is to be noticed.
+LIMIT = 14_500_000
 
 
 @pytest.fixture(scope="session")
