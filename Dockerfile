@@ -50,6 +50,10 @@ RUN . /cross; triple="$(cat /triple)"; \
     sed -n '/^\[\[bench\]\]$/,/^$/ s/^name = "\(.*\)"$/\1/p' Cargo.toml | while read -r bench; do \
       touch "benches/${bench}.rs"; \
     done; \
+    sed -n '/^\[\[test\]\]$/,/^$/ s/^name = "\(.*\)"$/\1/p' Cargo.toml | while read -r test; do \
+      mkdir -p "tests/${test}"; \
+      touch "tests/${test}/main.rs"; \
+    done; \
     cargo build --locked --profile dist --features otlp --target "${triple}"; \
     cargo clean --locked --profile dist --target "${triple}" --package scimshim
 
