@@ -79,12 +79,13 @@ def render(values=None, *, chart=CHART, name="rel", namespace="ns", kube="v1.36.
     if apis:
         options["api_versions"] = list(apis)
     try:
+        # Loaded anew each time: a dependency that is switched off is gone from a loaded chart for good.
         with helm.Chart.load(str(chart)) as loaded:
             # Only the native call takes the version and the API groups of the cluster.
             text = _native.call_string("helm_render", loaded._raw(), json.dumps(values or {}), json.dumps(options))
     except helm.HelmError as error:
         raise Refused(str(error)) from None
-    return {path: text for path, text in json.loads(text).items()}
+    return json.loads(text)
 
 
 def values_of(path):
@@ -95,7 +96,9 @@ def values_of(path):
 def documents(files):
     """The objects of rendered files, in their order; no NOTES."""
     text = "\n---\n".join(files[path] for path in sorted(files) if not path.endswith("NOTES.txt"))
-    return [document for document in yaml.safe_load_all(text) if document]
+    # In C where it is there: dashboards are long.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return [document for document in yaml.load_all(text, loader) if document]
 
 
 def notes(files):

@@ -155,9 +155,9 @@
 {{- end -}}
 
 {{/*
-For the pod of a parent chart. A pod has one sidecar, so it includes the container once and the volumes once. Counted, for
-the pod itself is not seen from here: one sidecar more than volumes is a pod that is being written, two more are one
-pod with two.
+For the pod of a parent chart, which is not seen from here. A pod has one sidecar, and includes the container once and the
+volumes once, so that at any time there is at most one container more than volumes: that of the pod that is being
+written. Two more are one pod with two.
 */}}
 {{- define "scimshim.count" -}}
 {{- $root := first . -}}
@@ -168,9 +168,8 @@ pod with two.
 {{- end -}}
 {{- $_ := set $count $what (add1 (get $count $what)) -}}
 {{- $_ := set $root "scimshimCount" $count -}}
-{{- $other := ternary "volumes" "sidecar" (eq $what "sidecar") -}}
-{{- if gt (get $count $what | int) (add1 (get $count $other) | int) -}}
-{{- fail (printf "\n\nscimshim: scimshim.%s is included twice in one pod. A pod has one sidecar: include the sidecar once and scimshim.volumes once for each pod" $what) -}}
+{{- if gt (int $count.sidecar) (add1 $count.volumes | int) -}}
+{{- fail "\n\nscimshim: the sidecar is included twice in one pod, and one is enough; include it once, and scimshim.volumes once, for each pod" -}}
 {{- end -}}
 {{- end -}}
 

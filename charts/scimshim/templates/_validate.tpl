@@ -174,7 +174,7 @@ What no schema can say: values that contradict each other. All problems at once,
 {{- if and $gateway (or (gt $replicas 1) $root.Values.autoscaling.enabled) -}}
 {{- $problems = append $problems "state.persistence is one claim, and replicas must not write into the same ledger (with ReadWriteOnce they do not even start on two nodes); write `replicaCount: 1` without `autoscaling`, or leave `state.persistence` off: an emptyDir needs no claim" -}}
 {{- end -}}
-{{- if and .existingClaim .storageClass -}}
+{{- if and .persistence.existingClaim .persistence.storageClass -}}
 {{- $problems = append $problems "state.persistence has `existingClaim` and `storageClass`; the claim has a class of its own" -}}
 {{- end -}}
 {{- else if .persistence.existingClaim -}}
