@@ -510,6 +510,20 @@ CONTRADICTIONS = [
     ({"replicaCount": 2}, "the replicas are those of your app"),
     ({"autoscaling": {"enabled": True}}, "the replicas are those of your app"),
     ({"serviceMonitor": {"enabled": True}}, "so use podMonitor"),
+    (
+        merged(nested("networkPolicy", {"enabled": True, "closeAppPort": True}), nested("config.upstream.url", "http://app/scim")),
+        "is not known to be in it",
+    ),
+    (nested("config.audit.target", "/var/log/audit.jsonl"), "nothing there can be written"),
+    (
+        merged(
+            GATEWAY,
+            nested("config.upstream.url", "${APP_URL}"),
+            nested("networkPolicy", {"enabled": True, "egress": {"enabled": True}}),
+        ),
+        "networkPolicy.egress.app.ports is empty",
+    ),
+    (nested("config.audit.target", "audit.jsonl"), "nothing there can be written"),
     (nested("networkPolicy.closeAppPort", True), "while networkPolicy.enabled is false"),
 ]
 
@@ -633,9 +647,21 @@ def test_the_closed_port_is_the_only_one_whatever_it_is(url):
 
 
 def test_egress_names_what_scimshim_calls():
-    values = merged(a_set("redis"), {"config": {"feeds": {"okta": {"kind": "okta", "url": "https://a.example/x"}}}})
+    feeds = {
+        "okta": {"kind": "okta", "url": "https://a.example/x"},
+        "office": {"kind": "list", "url": "http://b.example:8000/list"},
+        "here": {"kind": "list", "file": "office.txt"},
+    }
+    more = {"feeds": feeds, "telemetry": {"otlp_endpoint": "http://collector:4318"}}
+    values = merged(a_set("redis"), {"config": more})
     rules = only(documents(render(values)), "NetworkPolicy")["spec"]["egress"]
-    assert [[port["port"] for port in rule["ports"]] for rule in rules] == [[53, 53], [8080], [443], [6379]]
+    assert [[port["port"] for port in rule["ports"]] for rule in rules] == [
+        [53, 53],
+        [8080],
+        [8000, 443],
+        [4318],
+        [6379],
+    ]
     assert rules[1]["to"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "apps"}}}]
 
 

@@ -187,6 +187,12 @@ What no schema can say: values that contradict each other. All problems at once,
 {{- $problems = append $problems (printf "config.feeds.cache_dir is %s, and the volume of `state` is mounted at /var/lib/scimshim; leave cache_dir out, or mount a volume there with `extraVolumes` and `extraVolumeMounts`" $dir) -}}
 {{- end -}}
 {{- end -}}
+{{- $audit := ($config.audit | default dict).target | default "stdout" -}}
+{{- if and (ne $audit "stdout") (not .Values.extraVolumeMounts) -}}
+{{- if not (and .Values.state.enabled (hasPrefix "/var/lib/scimshim/" $audit)) -}}
+{{- $problems = append $problems (printf "config.audit.target is %s, and nothing there can be written; write stdout, or mount a volume there with `extraVolumes` and `extraVolumeMounts`" $audit) -}}
+{{- end -}}
+{{- end -}}
 {{- range .Values.extraVolumes -}}
 {{- if has .name (list "scimshim-config" "scimshim-state") -}}
 {{- $problems = append $problems (printf "extraVolumes has %s, a name of this chart's own" .name) -}}
@@ -244,6 +250,11 @@ What no schema can say: values that contradict each other. All problems at once,
 {{- if .Values.networkPolicy.closeAppPort -}}
 {{- $problems = append $problems "networkPolicy.closeAppPort is for a sidecar: a gateway does not share the app's pod. Give the app a NetworkPolicy that lets in the gateway alone" -}}
 {{- end -}}
+{{- with .Values.networkPolicy -}}
+{{- if and .enabled .egress.enabled (not .egress.app.ports) (contains "${" $app.host) -}}
+{{- $problems = append $problems "networkPolicy.egress.app.ports is empty, and a variable stands in config.upstream.url; write the port of the app's pods" -}}
+{{- end -}}
+{{- end -}}
 {{- if .Values.podSelector -}}
 {{- $problems = append $problems "podSelector is for a sidecar; the pods of a gateway are known" -}}
 {{- end -}}
@@ -265,8 +276,8 @@ What no schema can say: values that contradict each other. All problems at once,
 {{- if and .Values.networkPolicy.closeAppPort (not .Values.networkPolicy.enabled) -}}
 {{- $problems = append $problems "networkPolicy.closeAppPort is true while networkPolicy.enabled is false, so that the port would stay open" -}}
 {{- end -}}
-{{- if and .Values.networkPolicy.closeAppPort (contains "${" $app.host) -}}
-{{- $problems = append $problems "networkPolicy.closeAppPort needs the port in config.upstream.url, and a variable stands there" -}}
+{{- if and .Values.networkPolicy.closeAppPort (not $loopback) -}}
+{{- $problems = append $problems (printf "networkPolicy.closeAppPort closes a port of this pod, and config.upstream.url (%s) is not known to be in it; write 127.0.0.1 there, or give the app's pods a NetworkPolicy of their own" $url) -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled -}}
