@@ -279,6 +279,15 @@ def test_tls_is_filled_in_and_mounted():
     assert only(objects, "Service", "rel-scimshim")["spec"]["ports"][0]["port"] == 443
 
 
+def test_tls_of_ones_own_is_tls_too():
+    tls = {"certificate": "/certs/a", "private_key": "/certs/b"}
+    mounts = {"extraVolumes": [{"name": "certs", "secret": {"secretName": "certs"}}], "extraVolumeMounts": [{"name": "certs", "mountPath": "/certs"}]}
+    files = render(merged(GATEWAY, mounts, nested("config.listen.tls", tls)))
+    (port,) = only(documents(files), "Service", "rel-scimshim")["spec"]["ports"]
+    assert port["port"] == 443 and port["appProtocol"] == "https"
+    assert "curl -k 'https://" in notes(files)
+
+
 def test_the_password_of_redis_is_in_no_configmap():
     objects = documents(render(a_set("redis")))
     store = config_of(render(a_set("redis")))["rate_limit_store"]

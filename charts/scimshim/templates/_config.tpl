@@ -94,6 +94,16 @@ Changes the mapping in place: (dict "in" mapping "keys" (list ...)).
 {{- define "scimshim.scimPort" -}}{{ include "scimshim.port" (list . "listen" 7643) }}{{- end -}}
 {{- define "scimshim.adminPort" -}}{{ include "scimshim.port" (list . "admin" 7644) }}{{- end -}}
 
+{{/* Port of the Service, by what is spoken there. */}}
+{{- define "scimshim.tls" -}}
+{{- if or .Values.tls.enabled ((.Values.config | default dict).listen | default dict).tls -}}
+true
+{{- end -}}
+{{- end -}}
+{{- define "scimshim.servicePort" -}}
+{{- .Values.service.port | default (ternary 443 80 (include "scimshim.tls" . | eq "true")) -}}
+{{- end -}}
+
 {{/* Host and port of a URL as a mapping; no port where it cannot be known here. */}}
 {{- define "scimshim.authority" -}}
 {{- $url := . | default "" -}}
