@@ -16,6 +16,7 @@ import pathlib
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 
 import pytest
@@ -43,6 +44,12 @@ def need(*tools):
     for tool in tools:
         if shutil.which(tool) is None:
             missing(f"{tool} is not installed")
+
+
+def tool(name):
+    """The path of a program that came with a Python package of these tests, or of one of the machine."""
+    beside = pathlib.Path(sys.executable).parent / name
+    return str(beside) if beside.exists() else shutil.which(name) or missing(f"{name} is not installed")
 
 
 def missing(reason):
@@ -182,15 +189,26 @@ def bud(*args, **how):
     return buildah("bud", "--pull-never", "--isolation", "chroot", *args, **how)
 
 
-@functools.cache
 def shim_image():
     """The image of scimshim: built by the whole Dockerfile, or its last stage around SCIMSHIM_STATIC_BIN."""
+    image, fault = built()
+    if fault:
+        raise fault
+    return image
+
+
+@functools.cache
+def built():
+    """The image or why there is none: a build that fails after minutes is not tried again for each test."""
     prebuilt = os.environ.get("SCIMSHIM_STATIC_BIN")
-    if prebuilt:
-        return around(pathlib.Path(prebuilt))
-    if os.environ.get("SCIMSHIM_REQUIRE") != "all":
-        pytest.skip("SCIMSHIM_STATIC_BIN names no static binary; SCIMSHIM_REQUIRE=all builds one, which takes minutes")
-    return whole()
+    try:
+        if prebuilt:
+            return around(pathlib.Path(prebuilt)), None
+        if os.environ.get("SCIMSHIM_REQUIRE") != "all":
+            pytest.skip("SCIMSHIM_STATIC_BIN names no static binary; SCIMSHIM_REQUIRE=all builds one, which takes minutes")
+        return whole(), None
+    except (Exception, pytest.fail.Exception, pytest.skip.Exception) as fault:
+        return None, fault
 
 
 def around(binary):
