@@ -158,7 +158,9 @@ def rootfs_archive():
 @functools.cache
 def rootfs():
     """The same as an image, which the stand-ins share."""
-    podman("import", "--quiet", rootfs_archive(), ROOTFS)
+    # As images of Python have it; `kube play` gives no default.
+    path = "ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
+    podman("import", "--quiet", "--change", path, rootfs_archive(), ROOTFS)
     return ROOTFS
 
 
