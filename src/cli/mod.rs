@@ -10,6 +10,7 @@ pub mod schema;
 
 mod diff;
 mod generate;
+mod inject;
 mod json;
 mod paint;
 mod risk;
@@ -89,6 +90,8 @@ enum Command {
     Risk(risk::Args),
     /// Make a tenant's token, or hash one
     Token(token::Args),
+    /// Add the sidecar to Kubernetes manifests, or take it out again
+    Inject(inject::Args),
     /// Print the JSON Schema of the configuration
     #[command(
         after_help = "Example:\n  scimshim schema > scimshim.schema.json    for editors that complete YAML by a schema"
@@ -149,6 +152,7 @@ fn run(command: Command, paint: Paint, out: &mut dyn Write) -> anyhow::Result<u8
         Command::Feed(args) => feed::run(&args, paint, out),
         Command::Risk(args) => risk::run(&args, out),
         Command::Token(args) => token::run(&args, out),
+        Command::Inject(args) => inject::run(&args, out),
         Command::Schema => Ok(schema::run(out)?),
         Command::Completions { shell } => generate::completions(Cli::command(), shell, out),
         Command::Man => generate::man(Cli::command(), out),

@@ -13,6 +13,7 @@ mod door;
 mod feeds;
 mod harness;
 mod hostile;
+mod inject;
 mod laws;
 mod ledger;
 mod limits;
