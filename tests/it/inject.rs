@@ -157,24 +157,33 @@ fn what_cannot_be_done_leaves_the_output_as_the_input_and_says_where_and_why() {
         ((pod(""), &["--workload", "ap"]), "1:1", "no workload \"ap\" in it; there is pod/app"),
         ((pod(""), &["--service", "app"]), "1:1", "no Service \"app\" in it; there is nothing"),
         // Services of which it cannot be told what they mean.
-        (turned("{type: ExternalName, externalName: a}"), "13:7", "it selects no pods"),
+        (turned("{type: ExternalName, externalName: a}"), "14:7", "it selects no pods"),
         (
             turned("{selector: {app: app}, ports: [{port: 80, targetPort: web}]}"),
-            "13:7",
+            "14:7",
             "none of its ports is known to lead to 8080",
         ),
         (
             turned("{selector: {app: app}, ports: [{port: 80, targetPort: 8080}, {name: b, port: 8080}]}"),
-            "13:7",
+            "14:7",
             "cannot be told which",
         ),
-        (turned("{selector: {app: app}}"), "13:7", "(its ports: none)"),
+        (
+            (
+                service("{selector: {app: app}}")
+                    .replace("name: app\n  labels", "name: a\n  annotations: {scimshim.io/inject: disabled}\n  labels"),
+                &["--service", "app"],
+            ),
+            "15:7",
+            "it leads to pod/a, which gets no sidecar",
+        ),
+        (turned("{selector: {app: app}}"), "14:7", "(its ports: none)"),
         (
             (
                 service("{selector: {app: app}, ports: [{name: a, port: 80}]}"),
                 &["--service", "app", "--service-port", "b"],
             ),
-            "13:7",
+            "14:7",
             "it has no TCP port \"b\"; say --service-port NAME or NUMBER (its ports: a 80)",
         ),
     ] {
@@ -194,7 +203,7 @@ fn all_that_stands_in_the_way_is_told_at_once() {
     let output = inject(&UPSTREAM, &input);
     let said = stderr(&output);
     assert_eq!(said.matches("error: ").count(), 2, "{said}");
-    assert!(said.contains("input:7:3: ") && said.contains("input:20:13: "), "{said}");
+    assert!(said.contains("input:7:3: ") && said.contains("input:21:13: "), "{said}");
 }
 
 #[test]
@@ -267,13 +276,34 @@ fn a_number_that_was_changed_since_is_kept() {
 
 #[test]
 fn what_another_tool_wrote_anew_is_still_known() {
-    let injected = text(&inject(&[&UPSTREAM[..], &["--config-map", "a"]].concat(), &pod("  volumes: []\n")));
-    let value: serde_json::Value = serde_saphyr::from_str(&injected).expect("YAML");
-    let back = inject(&["--uninject"], &format!("{value:#}\n"));
-    assert_eq!(back.status.code(), Some(0), "{}", stderr(&back));
-    let back: serde_json::Value = serde_json::from_str(&text(&back)).expect("still JSON");
-    let original: serde_json::Value = serde_saphyr::from_str(&pod("  volumes: []\n")).expect("YAML");
-    assert_eq!(back, original);
+    let flags = [&UPSTREAM[..], &["--config-map", "a", "--service", "app", "--service-port", "80"]].concat();
+    let ports = "{selector: {app: app}, ports: [{port: 80, targetPort: http}]}";
+    for more in ["  volumes: []\n", "  volumes:\n", "  initContainers: ~\n  terminationGracePeriodSeconds: 9 # s\n"] {
+        let input = service(ports).replace("---\n", &format!("{more}---\n"));
+        let injected = text(&inject(&flags, &input));
+        let as_list = |text: &str| {
+            let items = serde_saphyr::from_multiple::<serde_json::Value>(text).expect("YAML");
+            serde_json::json!({"apiVersion": "v1", "kind": "List", "items": items})
+        };
+        let back = inject(&["--uninject"], &format!("{:#}\n", as_list(&injected)));
+        assert_eq!(back.status.code(), Some(0), "{}", stderr(&back));
+        let back: serde_json::Value = serde_json::from_str(&text(&back)).expect("still JSON");
+        assert_eq!(back, as_list(&input));
+    }
+}
+
+#[test]
+fn what_others_made_and_hooks_are_injected_only_by_name() {
+    let owned = pod("").replace("  labels:", "  ownerReferences: [{kind: ReplicaSet, name: app-1}]\n  labels:");
+    let hook = pod("").replace("  labels:", "  annotations: {helm.sh/hook: test}\n  labels:");
+    for (input, why) in [(owned, "made by another object"), (hook, "a hook of Helm")] {
+        let output = inject(&UPSTREAM, &input);
+        assert_eq!((output.status.code(), text(&output)), (Some(0), input.clone()));
+        assert!(stderr(&output).contains(why), "{}", stderr(&output));
+        assert!(
+            text(&inject(&[&UPSTREAM[..], &["--workload", "Pod/app"]].concat(), &input)).contains("name: scimshim\n")
+        );
+    }
 }
 
 #[test]

@@ -125,7 +125,7 @@ pub(super) struct Marked<'a> {
 impl<'a> Marked<'a> {
     /// `None` for an object that was not injected; `around` has its metadata.
     pub(super) fn find(tree: &'a Tree<'a>, around: Node) -> Result<Option<Self>, Fault> {
-        if annotation(tree, around, INJECTED).is_none() {
+        if !is_marked(tree, around) {
             return Ok(None);
         }
         let own = |map, name| {
@@ -195,6 +195,11 @@ impl<'a> Marked<'a> {
         }
         self.edits
     }
+}
+
+/// Whether the object was injected.
+pub(super) fn is_marked(tree: &Tree<'_>, around: Node) -> bool {
+    annotation(tree, around, INJECTED).is_some()
 }
 
 /// An annotation of the object whose metadata `around` has.

@@ -42,6 +42,15 @@ impl Object {
         matches!(self.role, Role::Pod | Role::Template)
     }
 
+    /// What has the metadata that is marked: of a workload, the pod's. `None` for what is not injected.
+    pub(super) fn around(&self, tree: &Tree<'_>) -> Option<Node> {
+        match self.role {
+            Role::Other => None,
+            Role::Pod | Role::Service => Some(self.node),
+            Role::Template => tree.read(tree.read(self.node, "spec")?, "template"),
+        }
+    }
+
     /// Whether `name` or `kind/name` is this object.
     pub(super) fn is_called(&self, name: &str) -> bool {
         match name.split_once('/') {

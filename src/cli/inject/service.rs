@@ -4,7 +4,7 @@
 //! pages on the same port would lose them.
 
 use super::{
-    marks::{Change, Marked},
+    marks::{Change, Marked, is_marked},
     objects::Object,
     sidecar::DATA_PORT,
     workload::{Done, Pod, number},
@@ -22,6 +22,23 @@ pub(super) struct Leads {
     pub(super) chosen: Option<String>,
     /// Where the app listens in the pod, if the sidecar's upstream says so.
     pub(super) app: Option<u64>,
+}
+
+/// The pods of the stream.
+#[derive(Debug, Default)]
+pub(super) struct Pods<'a> {
+    /// With a sidecar, of this run or of an earlier one.
+    with: Vec<Pod<'a>>,
+    without: Vec<Pod<'a>>,
+}
+
+impl<'a> Pods<'a> {
+    /// Adds the pod of a workload, if it has one.
+    pub(super) fn add(&mut self, injected: bool, tree: &'a Tree<'a>, object: &'a Object) {
+        if let Ok(pod) = Pod::of(tree, object) {
+            if injected || pod.is_injected() { self.with.push(pod) } else { self.without.push(pod) }
+        }
+    }
 }
 
 /// A Service and its ports.
@@ -45,21 +62,27 @@ impl<'a> Service<'a> {
     /// Whether it selects a pod.
     pub(super) fn selects(self, pod: Pod<'_>) -> bool {
         let selector = self.tree.read(self.spec, "selector");
-        self.object.namespace == pod.object().namespace && selector.is_some_and(|selector| pod.has_labels(selector))
+        // `kubectl apply -n` may give one to what has none.
+        let apart = self.object.namespace.as_ref().zip(pod.object().namespace.as_ref()).is_some_and(|(a, b)| a != b);
+        !apart && selector.is_some_and(|selector| pod.has_labels(selector))
     }
 
     /// Edits that turn its port to the sidecar; `pods` are those that have one.
     ///
     /// # Errors
     /// Where it leads to none of them, or it cannot be told which port is meant.
-    pub(super) fn redirect(self, leads: &Leads, pods: &[Pod<'_>]) -> Result<Done, Fault> {
+    pub(super) fn redirect(self, leads: &Leads, pods: &Pods<'_>) -> Result<Done, Fault> {
         let tree = self.tree;
         if tree.read(self.spec, "selector").is_none_or(|selector| tree.is_hollow(selector)) {
             return Err(
                 self.fault(self.spec, "it selects no pods (ExternalName, or endpoints by hand); name another Service")
             );
         }
-        let pods: Vec<_> = pods.iter().copied().filter(|&pod| self.selects(pod)).collect();
+        if let Some(bare) = pods.without.iter().find(|&&pod| self.selects(pod)) {
+            let what = "gets no sidecar, and nothing answers there on its port; choose both or neither";
+            return Err(self.fault(self.spec, format!("it leads to {}, which {what}", bare.object())));
+        }
+        let pods: Vec<_> = pods.with.iter().copied().filter(|&pod| self.selects(pod)).collect();
         let port = self.choose(leads, &pods)?;
         let number = self.port_number(port).unwrap_or_default();
         let target = tree.own(port, TARGET)?;
@@ -72,7 +95,7 @@ impl<'a> Service<'a> {
         change.remember(PORT, number.into());
         change.put(port, TARGET, DATA_PORT.into())?;
         change.mark(self.object.node)?;
-        Ok(Done { edits: change.edits, said: vec![said], hints: self.hints(pods.is_empty()) })
+        Ok(Done { edits: change.edits, said: vec![said], hints: self.hints(pods.is_empty()), ..Done::default() })
     }
 
     /// Edits that turn it back; `None` where `inject` never was.
@@ -90,6 +113,20 @@ impl<'a> Service<'a> {
             marked.give_back(key, TARGET);
         }
         Ok(Some(marked.unmark()))
+    }
+
+    /// Said of a Service that was not chosen and leads to the app itself.
+    pub(super) fn past_the_sidecar(self, pods: &Pods<'_>) -> Option<String> {
+        let name = self.object.name.as_deref()?;
+        // One that an earlier run turned has its mark.
+        let past = !is_marked(self.tree, self.object.node) && pods.with.iter().any(|&pod| self.selects(pod));
+        past.then(|| {
+            format!(
+                "{}: leads to the app past the sidecar; --service {name} turns it, with all that is on its port (the sidecar \
+                 answers for SCIM paths only), or give the sidecar a Service of its own with targetPort {DATA_PORT}",
+                self.object
+            )
+        })
     }
 
     fn choose(self, leads: &Leads, pods: &[Pod<'_>]) -> Result<Node, Fault> {

@@ -1,7 +1,7 @@
 //! The sidecar into a pod, and out of it again.
 
 use super::{
-    marks::{Change, Marked, WANTED, annotation},
+    marks::{Change, Marked, WANTED, annotation, is_marked},
     objects::{Object, Role},
     sidecar::{ADMIN_PORT, DATA_PORT, GRACE_SECONDS, NAME, Sidecar, VOLUMES},
     yaml::{Edit, Fault, Kind, Node, Tree},
@@ -18,6 +18,8 @@ pub(super) struct Done {
     pub(super) edits: Vec<Edit>,
     pub(super) said: Vec<String>,
     pub(super) hints: Vec<String>,
+    /// Containers that stop at once when they are told to.
+    pub(super) unhooked: Vec<String>,
 }
 
 /// A pod, or the template of pods.
@@ -69,6 +71,18 @@ impl<'a> Pod<'a> {
         annotation(self.tree, self.object.node, "helm.sh/hook").is_some()
     }
 
+    /// Whether another object made it and watches over it.
+    pub(super) fn is_owned(self) -> bool {
+        let owners =
+            self.tree.read(self.object.node, "metadata").and_then(|meta| self.tree.read(meta, "ownerReferences"));
+        owners.is_some_and(|owners| !self.tree.is_hollow(owners))
+    }
+
+    /// Whether a sidecar of ours is in it.
+    pub(super) fn is_injected(self) -> bool {
+        is_marked(self.tree, self.around)
+    }
+
     /// Whether a selector selects it.
     pub(super) fn has_labels(self, selector: Node) -> bool {
         let labels = self.tree.read(self.around, "metadata").and_then(|metadata| self.tree.read(metadata, "labels"));
@@ -114,7 +128,7 @@ impl<'a> Pod<'a> {
             said.push(format!("volumes {}", volumes.join(", ")));
         }
         said.extend(grace);
-        Ok(Done { edits: change.edits, said, hints: self.hints(sidecar) })
+        Ok(Done { edits: change.edits, said, hints: self.hints(sidecar), unhooked: self.unhooked() })
     }
 
     /// Edits that take it out again; `None` where `inject` never was.
@@ -205,14 +219,6 @@ impl<'a> Pod<'a> {
 
     fn hints(self, sidecar: &Sidecar) -> Vec<String> {
         let mut hints = Vec::new();
-        let has_hook = |container| {
-            self.tree.read(container, "lifecycle").and_then(|lifecycle| self.tree.read(lifecycle, "preStop")).is_some()
-        };
-        for container in self.containers("containers").filter(|&container| !has_hook(container)) {
-            let name = self.text(container, "name").unwrap_or("?");
-            let what = "has no preStop hook; let it sleep 5 s, so that requests still on their way find it";
-            hints.push(format!("{}: container `{name}` {what}", self.object));
-        }
         if self.object.role == Role::Pod {
             hints.push(format!("{}: a pod that runs takes no new container; delete and create it", self.object));
         }
@@ -229,6 +235,14 @@ impl<'a> Pod<'a> {
             }
         }
         hints
+    }
+
+    fn unhooked(self) -> Vec<String> {
+        let has_hook = |container| {
+            self.tree.read(container, "lifecycle").and_then(|lifecycle| self.tree.read(lifecycle, "preStop")).is_some()
+        };
+        let unhooked = self.containers("containers").filter(|&container| !has_hook(container));
+        unhooked.map(|container| format!("{} {}", self.object, self.text(container, "name").unwrap_or("?"))).collect()
     }
 
     fn all(self) -> impl Iterator<Item = Node> + 'a {

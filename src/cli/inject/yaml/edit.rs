@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 use super::{
     Fault,
-    tree::{Entry, Form, Kind, Node, Tree},
+    tree::{Entry, Form, Kind, Node, Tree, is_json},
     value::{Style, Value, flow, flow_lines, member, scalar_text},
 };
 
@@ -61,6 +61,9 @@ impl Edited {
 /// # Errors
 /// Where an edit would change something else too, or meets a form that is not edited.
 pub(crate) fn apply(tree: &Tree<'_>, edits: &[Edit]) -> Result<Edited, Fault> {
+    if edits.is_empty() {
+        return Ok(Edited { text: tree.text.to_owned(), moves: Vec::new() });
+    }
     let mut plan = Plan { tree, dropped: HashSet::new(), patches: Vec::new() };
     plan.dropped.extend(edits.iter().filter_map(|edit| match edit {
         Edit::Drop(node) => Some(*node),
@@ -125,7 +128,7 @@ impl Plan<'_> {
 
     fn push(&mut self, list: Node, item: &Json) -> Result<(), Fault> {
         if self.tree.cell(list).form == Form::Flow {
-            return self.into_brackets(list, |layout| layout.write(item));
+            return self.bracket(list, |layout| layout.write(item));
         }
         let column = self.dash(list, 0).and_then(|at| self.column(at)).ok_or_else(|| self.unknown(list))?;
         let lines = self.style(list).items(std::slice::from_ref(item), column);
@@ -136,7 +139,7 @@ impl Plan<'_> {
 
     fn put(&mut self, map: Node, key: &str, value: &Json) -> Result<(), Fault> {
         if self.tree.cell(map).form == Form::Flow {
-            return self.into_brackets(map, |layout| member(key, &layout.write(value)));
+            return self.bracket(map, |layout| member(key, &layout.write(value)));
         }
         let column = self.tree.cell(map).indent.ok_or_else(|| self.unknown(map))?;
         let lines = self.style(map).entry(key, value, column);
@@ -191,6 +194,10 @@ impl Plan<'_> {
     }
 
     fn restore(&mut self, key: Node, text: &str) -> Result<(), Fault> {
+        // Another tool may have made JSON of it since.
+        let foreign = self.tree.is_json() && !is_json(text);
+        let json = if foreign { restored(text).and_then(|value| value.json()) } else { None };
+        let text = json.as_deref().unwrap_or(text);
         let (old, _, colon) = self.behind(key)?;
         let end = self.tree.cell(old).end.max(colon);
         if self.tree.cell(old).form != Form::Block {
@@ -249,7 +256,7 @@ impl Plan<'_> {
     }
 
     /// A new last member in brackets.
-    fn into_brackets(&mut self, container: Node, write: impl FnOnce(&Layout) -> String) -> Result<(), Fault> {
+    fn bracket(&mut self, container: Node, write: impl FnOnce(&Layout) -> String) -> Result<(), Fault> {
         let layout = self.layout(container);
         let &(_, _, end) = self.members(container).last().ok_or_else(|| self.unknown(container))?;
         let text = match &layout.lead {
@@ -461,6 +468,9 @@ fn prove(tree: &Tree<'_>, edits: &[Edit], text: &str) -> Result<(), Fault> {
             return Err(tree.fault(root, what));
         }
     }
+    if tree.is_json() && !result.is_json() {
+        return Err(Fault::new(0, "what would come of this JSON is none; give YAML"));
+    }
     if old.len() != new.len() {
         return Err(Fault::new(0, "an edit would add a document; write this as indented blocks"));
     }
@@ -537,7 +547,7 @@ impl Changes {
 
 /// What a text means that once stood behind a colon: a scalar or something hollow, and nothing that could be smuggled in.
 fn restored(text: &str) -> Option<Value> {
-    let around = format!("x:{text}\n");
+    let around = format!("x: {text}\n");
     let tree = Tree::parse(&around).ok()?;
     let &[root] = tree.roots() else { return None };
     let mut entries = tree.entries(root);

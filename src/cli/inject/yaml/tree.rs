@@ -84,6 +84,7 @@ pub(crate) struct Tree<'t> {
     pub(super) text: &'t str,
     cells: Vec<Cell<'t>>,
     roots: Vec<Node>,
+    json: bool,
 }
 
 impl<'t> Tree<'t> {
@@ -96,7 +97,7 @@ impl<'t> Tree<'t> {
             return Err(Fault::new(at, "a carriage return that no line feed follows; save the file with LF or CRLF"));
         }
         let mut builder = Builder {
-            tree: Self { text, cells: Vec::new(), roots: Vec::new() },
+            tree: Self { text, cells: Vec::new(), roots: Vec::new(), json: is_json(text) },
             open: Vec::new(),
             anchors: HashMap::new(),
         };
@@ -109,9 +110,9 @@ impl<'t> Tree<'t> {
         Ok(builder.tree)
     }
 
-    /// What was read.
-    pub(crate) fn text(&self) -> &'t str {
-        self.text
+    /// Whether readers of JSON take it too.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
     }
 
     /// The outermost node of each document.
@@ -421,6 +422,10 @@ fn block_end(text: &str, start: usize, end: usize, value: &str) -> usize {
 
 fn is_null(text: &str) -> bool {
     matches!(text, "" | "~" | "null" | "Null" | "NULL")
+}
+
+pub(super) fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 fn lone_return(text: &str) -> Option<usize> {

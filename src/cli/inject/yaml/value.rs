@@ -42,6 +42,18 @@ impl Value {
         Self::Marked(text(cell.anchor.as_deref()), text(cell.tag.as_deref()), Box::new(bare))
     }
 
+    /// As JSON, if it is a scalar or has no members.
+    pub(super) fn json(&self) -> Option<String> {
+        Some(match self {
+            Self::Map(members) if members.is_empty() => " {}".to_owned(),
+            Self::Seq(items) if items.is_empty() => " []".to_owned(),
+            Self::Null => " null".to_owned(),
+            Self::Plain(text) => format!(" {text}"),
+            Self::Text(text) => format!(" {}", Json::from(&**text)),
+            Self::Alias(_) | Self::Map(_) | Self::Marked(..) | Self::Seq(_) => return None,
+        })
+    }
+
     /// Where two values differ, as a path of keys and places; `None` where they are equal.
     pub(super) fn differs(&self, other: &Self) -> Option<String> {
         let below = |name: String, path: String| Some(if path.is_empty() { name } else { format!("{name}.{path}") });
