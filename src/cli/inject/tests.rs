@@ -47,7 +47,8 @@ fn holds(text: &str, flags: &[&str]) -> Result<bool, TestCaseError> {
         prop_assert!(injected.contains(comment), "{comment}");
     }
     let set = ["terminationGrace", "targetPort", "volumes:", "initContainers:", "annotations:", "metadata:"];
-    let is_kept = |line: &str| !line.contains(['~', '[', ']', '{', '#']) && !set.iter().any(|key| line.contains(key));
+    let is_kept =
+        |line: &str| !line.contains(['~', '[', ']', '{', '}', '#']) && !set.iter().any(|key| line.contains(key));
     for line in text.lines().filter(|line| !line.contains("null") && is_kept(line)) {
         prop_assert!(injected.contains(line), "{line}");
     }
@@ -288,6 +289,22 @@ fn a_text_as_deep_as_the_reader_goes_is_edited() {
         let text = format!("{pod}{deep}");
         let injected = transform(&wish(FLAGS[0]), &text).unwrap().text;
         assert_eq!(transform(&wish(&["--uninject"]), &injected).unwrap().text, text);
+    }
+}
+
+/// With a line break behind it, the last line of a `|` scalar has one too.
+#[test]
+fn a_block_scalar_that_ends_with_the_file_is_not_given_a_line_break() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\nspec:\n  containers:\n  - name: a\n    args:\n";
+    for (end, taken) in [
+        ("    - |\n      x", false),
+        ("    - >\n      x", false),
+        ("    - |-\n      x", true),
+        ("    - |\n      x\n", true),
+    ] {
+        let done = transform(&wish(FLAGS[0]), &format!("{pod}{end}"));
+        assert_eq!(done.is_ok(), taken, "{end}");
+        assert!(taken || done.unwrap_err()[0].what.contains("end the file with a line break"), "{end}");
     }
 }
 

@@ -464,7 +464,12 @@ fn prove(tree: &Tree<'_>, edits: &[Edit], text: &str) -> Result<(), Fault> {
             None => Some(String::new()),
         };
         if let Some(path) = differs {
-            let what = format!("an edit would change more than it should, at `{path}`; write this as indented blocks");
+            let cure = if tree.text.ends_with('\n') {
+                "write this as indented blocks"
+            } else {
+                "end the file with a line break"
+            };
+            let what = format!("an edit would change more than it should, at `{path}`; {cure}");
             return Err(tree.fault(root, what));
         }
     }

@@ -335,6 +335,11 @@ impl<'t> Builder<'t> {
         let node = self.add(kind, form, text, tag, span)?;
         let cell = &mut self.tree.cells[node.0 as usize];
         if form == Form::Block {
+            // The last line has no line break where the file ends with it (YAML 1.2 8.1.1.2); this parser adds one.
+            let open = cell.end == self.tree.text.len() && !self.tree.text.trim_end_matches(' ').ends_with('\n');
+            if let (true, Some(text)) = (open, cell.text.strip_suffix('\n')) {
+                cell.text = text.to_owned().into();
+            }
             cell.end = block_end(self.tree.text, cell.start, cell.end, &cell.text);
         }
         Ok(())
