@@ -12,6 +12,7 @@ mod beside;
 mod diff;
 mod drain;
 mod generate;
+mod inject;
 mod json;
 mod paint;
 mod risk;
@@ -96,6 +97,8 @@ enum Command {
     Drain(drain::Args),
     /// Wait until the shim of this pod is ready: for start-up hooks
     Wait(wait::Args),
+    /// Add the sidecar to Kubernetes manifests, or take it out again
+    Inject(inject::Args),
     /// Print the JSON Schema of the configuration
     #[command(
         after_help = "Example:\n  scimshim schema > scimshim.schema.json    for editors that complete YAML by a schema"
@@ -158,6 +161,7 @@ fn run(command: Command, paint: Paint, out: &mut dyn Write) -> anyhow::Result<u8
         Command::Token(args) => token::run(&args, out),
         Command::Drain(args) => drain::run(&args, out),
         Command::Wait(args) => wait::run(&args, out),
+        Command::Inject(args) => inject::run(&args, out),
         Command::Schema => Ok(schema::run(out)?),
         Command::Completions { shell } => generate::completions(Cli::command(), shell, out),
         Command::Man => generate::man(Cli::command(), out),

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{corpus::cases, harness::closed_port};
 
 /// Without the flags that the environment may hold.
-fn command(args: &[&str]) -> Command {
+pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scimshim"));
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SCIMSHIM_")) {
         command.env_remove(name);
@@ -93,7 +93,7 @@ fn other_errors_exit_1() {
 
 #[test]
 fn every_command_has_an_example_in_its_help() {
-    for command in ["serve", "demo", "check", "explain", "quirk", "risk", "schema", "completions", "man"] {
+    for command in ["serve", "demo", "check", "explain", "quirk", "risk", "inject", "schema", "completions", "man"] {
         let output = scimshim(&[command, "--help"], "");
         assert_eq!(output.status.code(), Some(0), "{command}");
         assert!(stdout(&output).contains(&format!("scimshim {command}")), "{command}");
@@ -189,7 +189,7 @@ fn the_catalogue_speaks_json() {
 fn completions_and_manual_name_every_command() {
     let man = stdout(&scimshim(&["man"], ""));
     let bash = stdout(&scimshim(&["completions", "bash"], ""));
-    for command in ["serve", "demo", "check", "explain", "quirk", "risk", "schema", "completions", "man"] {
+    for command in ["serve", "demo", "check", "explain", "quirk", "risk", "inject", "schema", "completions", "man"] {
         assert!(man.contains(&format!(".SH {}", command.to_uppercase())), "{command}");
         assert!(bash.contains(command), "{command}");
     }

@@ -14,6 +14,7 @@ mod feeds;
 mod harness;
 mod hold;
 mod hostile;
+mod inject;
 mod laws;
 mod ledger;
 mod limits;
