@@ -26,14 +26,15 @@ pub(super) struct Which {
     /// The configuration that the shim runs with: it says where the admin port is, and the token for it
     #[arg(env = "SCIMSHIM_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
-    /// The admin port of the shim [default: 127.0.0.1:7644]
+    /// The admin port of the shim, which wins over the configuration [default: 127.0.0.1:7644]
     #[arg(long, env = "SCIMSHIM_ADMIN", value_name = "ADDR", value_parser = super::serve::address)]
     admin: Option<String>,
 }
 
 /// A shim on this machine.
 pub(super) struct Beside {
-    address: SocketAddr,
+    /// Tried in turn.
+    addresses: Vec<SocketAddr>,
     token: Option<SecretText>,
 }
 
@@ -46,7 +47,7 @@ pub(super) struct Said {
 const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7644);
 
 /// The shim is on this machine, and its admin port does nothing that takes long.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Longer than any page that is asked for here.
 const LONGEST: usize = 1 << 20;
@@ -62,7 +63,10 @@ impl Which {
         let found = path.map(|path| config::operators(path, &overrides, &World::real()));
         let (address, token) = match found {
             None => (flag.unwrap_or(USUAL), None),
-            Some(Ok(found)) => (found.address, found.token),
+            Some(Ok(found)) => {
+                found.problems.iter().for_each(|problem| say(problem));
+                (flag.unwrap_or(found.address), found.token)
+            }
             Some(Err(problems)) => {
                 problems.iter().for_each(|problem| say(&problem.to_string()));
                 let address = flag.unwrap_or(USUAL);
@@ -70,29 +74,30 @@ impl Which {
                 (address, None)
             }
         };
-        Beside { address: reachable(address), token }
+        Beside { addresses: reachable(address), token }
     }
 }
 
 impl Beside {
-    /// Asks once.
+    /// Asks once, and waits for the answer no longer than that, nor than is sensible.
     ///
     /// # Errors
     /// Nobody answers there.
-    pub(super) async fn ask(&self, method: Method, path: &str) -> anyhow::Result<Said> {
-        let address = self.address;
-        let asked = time::timeout(PATIENCE, self.exchange(method, path)).await;
+    pub(super) async fn ask(&self, method: Method, path: &str, patience: Duration) -> anyhow::Result<Said> {
+        let asked = time::timeout(patience.min(PATIENCE), self.exchange(method, path)).await;
         asked.map_err(anyhow::Error::from).flatten().with_context(|| {
+            let address = self.addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(" or ");
             format!("no scimshim answers at {address}; name its admin port with --admin, or its configuration")
         })
     }
 
     async fn exchange(&self, method: Method, path: &str) -> anyhow::Result<Said> {
-        let stream = TcpStream::connect(self.address).await?;
+        let stream = TcpStream::connect(&self.addresses[..]).await?;
+        // A loopback name: that is how the admin port knows that nobody was led there.
+        let host = stream.peer_addr()?.to_string();
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let connection = task::spawn(connection);
-        // A loopback name: that is how the admin port knows that nobody was led there.
-        let mut request = Request::builder().method(method).uri(path).header(header::HOST, self.address.to_string());
+        let mut request = Request::builder().method(method).uri(path).header(header::HOST, host);
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.expose()));
         }
@@ -120,14 +125,17 @@ pub(super) fn period(text: &str) -> Result<Duration, String> {
     text.parse::<Period>().map(|period| period.0)
 }
 
-/// Where a port is called that listens on every address.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
+/// Where a port is called that listens on every address. `[::]` is every address of IPv4 too, and on many nodes that is the
+/// only loopback there is.
+fn reachable(address: SocketAddr) -> Vec<SocketAddr> {
+    let at = |ip: IpAddr| SocketAddr::new(ip, address.port());
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => vec![at(Ipv4Addr::LOCALHOST.into())],
+        IpAddr::V6(ip) if ip.is_unspecified() => {
+            vec![at(Ipv6Addr::LOCALHOST.into()), at(Ipv4Addr::LOCALHOST.into())]
+        }
+        ip => vec![at(ip)],
+    }
 }
 
 #[cfg(test)]
@@ -137,12 +145,13 @@ mod tests {
     #[test]
     fn a_port_on_every_address_is_called_on_loopback() {
         for (listens, called) in [
-            ("0.0.0.0:7644", "127.0.0.1:7644"),
-            ("[::]:7644", "[::1]:7644"),
-            ("127.0.0.1:1", "127.0.0.1:1"),
-            ("10.0.0.7:7644", "10.0.0.7:7644"),
+            ("0.0.0.0:7644", &["127.0.0.1:7644"][..]),
+            ("[::]:7644", &["[::1]:7644", "127.0.0.1:7644"]),
+            ("127.0.0.1:1", &["127.0.0.1:1"]),
+            ("10.0.0.7:7644", &["10.0.0.7:7644"]),
         ] {
-            assert_eq!(reachable(listens.parse().unwrap()), called.parse().unwrap());
+            let called: Vec<SocketAddr> = called.iter().map(|text| text.parse().unwrap()).collect();
+            assert_eq!(reachable(listens.parse().unwrap()), called);
         }
     }
 }

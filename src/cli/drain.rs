@@ -17,6 +17,9 @@ answered. SIGTERM ends the shim, as ever. There is no way back but a restart.
 As a native sidecar the shim gets SIGTERM when the app has ended, so this returns at once. A regular
 container gets it when its hook has ended: --linger keeps the hook until the endpoints are gone.
 
+Where `admin.address` is neither loopback nor every address, the shim takes it for a stranger's call and
+wants `admin.token`.
+
 Examples:
   scimshim drain /etc/scimshim/config.yaml               preStop of a native sidecar
   scimshim drain --linger 5s /etc/scimshim/config.yaml   preStop of a regular container
@@ -35,7 +38,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
     let beside = args.which.find();
     beside::runtime()?.block_on(async {
-        let said = beside.ask(Method::POST, "/drain").await?;
+        let said = beside.ask(Method::POST, "/drain", beside::PATIENCE).await?;
         anyhow::ensure!(said.status == StatusCode::OK, "it does not drain ({}): {}", said.status, said.text.trim_end());
         out.write_all(said.text.as_bytes())?;
         out.flush()?;

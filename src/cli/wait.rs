@@ -42,7 +42,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
     beside::runtime()?.block_on(async {
         let mut told = began;
         loop {
-            let Some(why) = lacks(&beside).await else {
+            let left = args.timeout.saturating_sub(began.elapsed());
+            let Some(why) = lacks(&beside, left.max(PAUSE)).await else {
                 writeln!(out, "ready after {:.1} s", began.elapsed().as_secs_f64())?;
                 return Ok(0);
             };
@@ -57,14 +58,16 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
 }
 
 /// Why it is not ready; `None` when it is.
-async fn lacks(beside: &Beside) -> Option<String> {
-    let said = match beside.ask(Method::GET, "/readyz?verbose").await {
+async fn lacks(beside: &Beside, patience: Duration) -> Option<String> {
+    match beside.ask(Method::GET, "/readyz", patience).await {
+        Ok(said) if said.status == StatusCode::OK => return None,
+        Ok(_) => {}
+        Err(error) => return Some(format!("{error:#}")),
+    }
+    let said = match beside.ask(Method::GET, "/readyz?verbose", patience).await {
         Ok(said) => said,
         Err(error) => return Some(format!("{error:#}")),
     };
-    if said.status == StatusCode::OK {
-        return None;
-    }
     let lines: Vec<_> = said.text.lines().filter_map(|line| line.strip_prefix("[-] ")).collect();
     Some(if lines.is_empty() { format!("it answers {}", said.status) } else { lines.join("; ") })
 }

@@ -172,14 +172,16 @@ pub fn read(text: &str, base: &Path, world: &World<'_>) -> Result<Loaded, Vec<Pr
 pub struct Operators {
     /// `admin.address`.
     pub address: SocketAddr,
-    /// `admin.token`, where it is here to be read.
+    /// `admin.token`, where there is one and it is here to be read.
     pub token: Option<SecretText>,
+    /// What is wrong with `admin`; where it is, the default stands.
+    pub problems: Vec<String>,
 }
 
 /// Reads that from a file.
 ///
 /// # Errors
-/// What is wrong with `admin`, or with all of the file.
+/// What is wrong, where nothing can be read at all.
 pub fn operators(path: &Path, overrides: &Overrides, world: &World<'_>) -> Result<Operators, Vec<Problem>> {
     let mut problems = Problems::new(path, Purpose::Check);
     let file = read_file(path, world, &mut problems).and_then(|mut doc| {
@@ -187,8 +189,13 @@ pub fn operators(path: &Path, overrides: &Overrides, world: &World<'_>) -> Resul
         File::read(&doc, "", &mut problems)
     });
     let Some(file) = file else { return Err(problems.into_list()) };
-    let token = file.admin.token.as_ref().and_then(|secret| secret.read(folder(path), world.env).ok());
-    Ok(Operators { address: file.admin.address.0, token })
+    let token = file.admin.token.as_ref().map(|secret| secret.read(folder(path), world.env)).transpose();
+    let all = problems.into_list();
+    let ours = all.iter().filter(|problem| problem.key == "admin" || problem.key.starts_with("admin."));
+    let ours = ours.filter(|problem| problem.severity == Severity::Problem).map(Problem::to_string);
+    let missing = token.as_ref().err().map(|error| format!("admin.token: {error}"));
+    let problems = ours.chain(missing).collect();
+    Ok(Operators { address: file.admin.address.0, token: token.unwrap_or_default(), problems })
 }
 
 /// Everything there is to say about a file; `strict` wants the files and variables that it names to be here.

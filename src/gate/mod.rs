@@ -258,7 +258,7 @@ impl Gate {
 pub struct Room(Arc<AtomicUsize>);
 
 impl Room {
-    fn take(in_flight: &Arc<AtomicUsize>, limit: usize) -> Option<Self> {
+    pub(crate) fn take(in_flight: &Arc<AtomicUsize>, limit: usize) -> Option<Self> {
         let room = Self(Arc::clone(in_flight));
         (in_flight.fetch_add(1, Ordering::Relaxed) < limit).then_some(room)
     }

@@ -27,7 +27,7 @@ pub trait House: Send + Sync {
     /// Tells it to leave: it is not ready from now on, answers what still comes, and ends each connection with its
     /// answer. It ends by a signal only.
     fn drain(&self);
-    /// Reads the configuration again; what there is to warn of.
+    /// Reads the configuration again; what there is to warn of, and what of it is not in force.
     fn reload(&self) -> Reloading;
 }
 

@@ -9,6 +9,7 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use tokio::sync::watch;
 use tracing::Level;
 
 use super::{
@@ -231,13 +232,14 @@ impl Exchange {
         Counted::new(self.metrics.held.with_label_values(&[self.tenant()]))
     }
 
-    /// Ends when the shim has been told to leave.
-    pub(crate) fn leaving(&self) -> impl Future<Output = ()> + use<> {
-        let mut phases = self.life.follow();
-        async move {
-            // The sender lives as long as the exchange does.
-            let _ = phases.wait_for(|phase| *phase >= Phase::Leaving).await;
-        }
+    /// Tells of each phase of the shim.
+    pub(crate) fn phases(&self) -> watch::Receiver<Phase> {
+        self.life.follow()
+    }
+
+    /// Its caller has shown a token of ours, or credentials that have called with success.
+    pub(crate) fn is_known(&self) -> bool {
+        self.tenant.as_ref().is_some_and(|tenant| self.shown.is_known(tenant))
     }
 
     /// A read is sent again.

@@ -4,8 +4,9 @@
 //! many wait. When it lets one in, the others follow in order: lookups first, since a credential check that fails costs
 //! a connection, and among themselves as they came; but after [`STREAK`] lookups that passed others by, one of the
 //! others is next. They do not come all at once. An app that has just started is cold, so [`FIRST`] go in, and for each
-//! that is answered two more. One that accepts and never answers has then been given a few requests and not all; the
-//! rest are told, truly, that nothing of theirs was given to it.
+//! that is answered two more. One that is in the app for [`TAKEN`] keeps nobody out any longer: it may take a minute, and
+//! an app that never answers is still given a few a second and not all; the rest are told, truly, that nothing of theirs
+//! was given to it.
 //!
 //! Whoever comes while others wait goes behind them instead of trying for itself. Each origin has a line of its own,
 //! because where `upstream.url` holds `{tenant}` one tenant's app may be away while another's is not.
@@ -24,8 +25,12 @@ use std::{
 };
 
 use http::uri::Authority;
-use tokio::{sync::oneshot, time};
+use tokio::{
+    sync::{oneshot, watch},
+    time,
+};
 
+use super::life::Phase;
 use crate::gate::{Room, Tenant, rate::Class};
 
 /// Between tries for all: soon enough that a quick restart costs little.
@@ -38,9 +43,33 @@ const FIRST: usize = 4;
 /// Lookups that may pass others by in a row.
 const STREAK: u8 = 4;
 
-/// A try that is under way for so long has been taken by the app, or hangs in a way that says nothing about others. A
-/// connection in a pod is there, or refused, in under a millisecond.
+/// A request that is under way for so long is in the app, or its way to it hangs. Answers take milliseconds.
 const TAKEN: Duration = Duration::from_secs(1);
+
+/// Requests outside SCIM that may wait. Nobody has looked at who sends them, so they have no room of a tenant.
+const OUTSIDE: usize = 32;
+
+/// A request, as far as its place in a line goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Guest<'a> {
+    pub(crate) tenant: &'a Tenant,
+    /// `None` outside SCIM.
+    pub(crate) class: Option<Class>,
+    /// Its caller has shown a token of ours, or credentials that have called with success. A lookup of such a caller may
+    /// take the place of another request, which a stranger's must not.
+    pub(crate) known: bool,
+}
+
+/// What there is for who comes while others wait.
+#[derive(Debug)]
+pub(crate) enum Behind {
+    /// Nobody waits.
+    Free,
+    /// Others wait for an app that is away, and there is no room.
+    Full,
+    /// A place behind them.
+    Place(Place),
+}
 
 /// All lines of one app.
 #[derive(Debug, Default)]
@@ -48,75 +77,43 @@ pub(crate) struct Lines {
     lines: Mutex<HashMap<Authority, Line>>,
     /// How many lines there are, for those who come while there is none.
     count: AtomicUsize,
-}
-
-/// Those who wait for one origin, and those who were let in and have not been answered yet.
-#[derive(Debug)]
-struct Line {
-    lookups: VecDeque<Waiting>,
-    others: VecDeque<Waiting>,
-    streak: u8,
-    out: usize,
-    /// How many may be out. One, while the app is away: it tries for all.
-    limit: usize,
-    next_try: Instant,
-    pause: Duration,
-    ids: u64,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    id: u64,
-    /// By name: a reload makes another of the same tenant.
-    tenant: Arc<str>,
-    tell: oneshot::Sender<Word>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Word {
-    Displaced,
-    Go,
-}
-
-/// A place in a line, to the answer. Dropping it lets the next one in.
-#[derive(Debug)]
-pub(crate) struct Place {
-    lines: Arc<Lines>,
-    app: Authority,
-    class: Class,
-    tenant: Arc<str>,
-    stage: Stage,
-    _room: Room,
-}
-
-#[derive(Debug)]
-enum Stage {
-    In(u64, oneshot::Receiver<Word>),
-    Out,
-    Over,
+    outside: Arc<AtomicUsize>,
 }
 
 impl Lines {
-    /// Whether who comes now should go behind others.
-    pub(crate) fn is_occupied(&self, app: &Authority) -> bool {
-        self.count.load(Ordering::Relaxed) > 0 && self.lock().get(app).is_some_and(Line::is_occupied)
+    /// A place behind those who wait for this app, if anybody does. Where there is no room and the app is back, a request
+    /// goes as if nobody waited.
+    pub(crate) fn behind(self: &Arc<Self>, app: &Authority, guest: Guest<'_>) -> Behind {
+        let is_free =
+            || self.count.load(Ordering::Relaxed) == 0 || !self.lock().get(app).is_some_and(Line::is_occupied);
+        if is_free() {
+            return Behind::Free;
+        }
+        match self.join(app, guest) {
+            Some(place) => Behind::Place(place),
+            None if self.is_away(app) => Behind::Full,
+            None => Behind::Free,
+        }
     }
 
-    /// A place, if the tenant has room for one. A lookup that finds none takes that of the tenant's youngest other.
-    pub(crate) fn join(self: &Arc<Self>, app: &Authority, class: Class, tenant: &Arc<Tenant>) -> Option<Place> {
+    /// A place, if there is room for one. A lookup that finds none takes that of the tenant's youngest other.
+    pub(crate) fn join(self: &Arc<Self>, app: &Authority, guest: Guest<'_>) -> Option<Place> {
+        let Guest { tenant, class, known } = guest;
         let mut lines = self.lock();
-        let line = lines.entry(app.clone()).or_insert_with(Line::new);
-        let room = tenant.hold().or_else(|| {
-            let displaces = class == Class::Lookup && line.displace(&tenant.id);
-            displaces.then(|| tenant.hold_instead())
-        });
-        let place = room.map(|room| Place {
-            lines: Arc::clone(self),
-            app: app.clone(),
-            class,
-            tenant: Arc::clone(&tenant.id),
-            stage: line.enqueue(class, &tenant.id, End::Back),
-            _room: room,
+        let line = lines.entry(app.clone()).or_insert_with(|| Line::new(Instant::now()));
+        let room = match class {
+            None => Room::take(&self.outside, OUTSIDE),
+            Some(_) => tenant.hold().or_else(|| {
+                let displaces = known && class == Some(Class::Lookup) && line.displace(&tenant.id);
+                displaces.then(|| tenant.hold_instead())
+            }),
+        };
+        let place = room.map(|room| {
+            let rank = if class == Some(Class::Lookup) { Rank::Lookup } else { Rank::Other };
+            let owner = class.map(|_| Arc::clone(&tenant.id));
+            let stage = line.enqueue(rank, owner.clone());
+            let (lines, app) = (Arc::clone(self), app.clone());
+            Place { lines, app, rank, owner, stage, not_before: None, _room: room }
         });
         line.let_in();
         self.settle(lines, app);
@@ -126,8 +123,13 @@ impl Lines {
     /// The app has accepted a connection.
     pub(crate) fn opened(&self, app: &Authority) {
         if self.count.load(Ordering::Relaxed) > 0 {
-            self.with(app, |line| line.limit = line.limit.max(FIRST));
+            self.with(app, |line| line.opened());
         }
+    }
+
+    /// Whether it was not there when it was last tried.
+    fn is_away(&self, app: &Authority) -> bool {
+        self.lock().get(app).is_some_and(|line| line.away)
     }
 
     /// Changes a line that is there, and lets in whom it then has room for.
@@ -153,49 +155,99 @@ impl Lines {
     }
 }
 
-/// Where in its queue a request goes.
+/// Those who wait for one origin, and how many were let in.
+#[derive(Debug)]
+struct Line {
+    lookups: VecDeque<Waiting>,
+    others: VecDeque<Waiting>,
+    streak: u8,
+    /// The app was not there when it was last tried. One request at a time tries it for all.
+    away: bool,
+    /// Let in, and neither answered nor in the app for long.
+    out: usize,
+    /// In the app for long.
+    taken: usize,
+    /// How many may be out while the app is there.
+    limit: usize,
+    next_try: Instant,
+    pause: Duration,
+    ids: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    id: u64,
+    /// Whose room it takes, by name: a reload makes another of the same tenant.
+    owner: Option<Arc<str>>,
+    tell: oneshot::Sender<Word>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Back,
-    Front,
+enum Rank {
+    Lookup,
+    Other,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Displaced,
+    Go,
 }
 
 impl Line {
-    fn new() -> Self {
-        let (lookups, others) = Default::default();
-        let next_try = Instant::now() + FIRST_PAUSE;
-        Self { lookups, others, streak: 0, out: 0, limit: 1, next_try, pause: FIRST_PAUSE, ids: 0 }
+    fn new(now: Instant) -> Self {
+        Self {
+            lookups: VecDeque::new(),
+            others: VecDeque::new(),
+            streak: 0,
+            away: true,
+            out: 0,
+            taken: 0,
+            limit: FIRST,
+            next_try: now + FIRST_PAUSE,
+            pause: FIRST_PAUSE,
+            ids: 0,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lookups.is_empty() && self.others.is_empty()
     }
 
     fn is_occupied(&self) -> bool {
-        !(self.lookups.is_empty() && self.others.is_empty()) || (self.out > 0 && self.limit == 1)
+        !self.is_empty() || (self.away && self.out > 0)
     }
 
     fn is_over(&self) -> bool {
-        self.out == 0 && self.lookups.is_empty() && self.others.is_empty()
+        self.out + self.taken == 0 && self.is_empty()
     }
 
-    fn enqueue(&mut self, class: Class, tenant: &Arc<str>, end: End) -> Stage {
-        let (tell, told) = oneshot::channel();
+    fn enqueue(&mut self, rank: Rank, owner: Option<Arc<str>>) -> Stage {
         self.ids += 1;
-        let waiting = Waiting { id: self.ids, tenant: Arc::clone(tenant), tell };
-        let queue = if class == Class::Lookup { &mut self.lookups } else { &mut self.others };
-        match end {
-            End::Back => queue.push_back(waiting),
-            End::Front => queue.push_front(waiting),
-        }
-        Stage::In(self.ids, told)
+        self.insert(self.ids, rank, owner)
+    }
+
+    /// Puts a request where its number belongs, which is at the end unless it was there before.
+    fn insert(&mut self, id: u64, rank: Rank, owner: Option<Arc<str>>) -> Stage {
+        let (tell, told) = oneshot::channel();
+        let queue = match rank {
+            Rank::Lookup => &mut self.lookups,
+            Rank::Other => &mut self.others,
+        };
+        let at = queue.partition_point(|waiting| waiting.id < id);
+        queue.insert(at, Waiting { id, owner, tell });
+        Stage::In(id, told)
     }
 
     /// Sends the tenant's youngest away that is no lookup.
     fn displace(&mut self, tenant: &str) -> bool {
-        let youngest = self.others.iter().rposition(|waiting| *waiting.tenant == *tenant);
+        let youngest = self.others.iter().rposition(|waiting| waiting.owner.as_deref() == Some(tenant));
         let displaced = youngest.and_then(|at| self.others.remove(at));
         displaced.is_some_and(|waiting| waiting.tell.send(Word::Displaced).is_ok())
     }
 
     fn let_in(&mut self) {
-        while self.out < self.limit {
+        while self.out < if self.away { 1 } else { self.limit } {
             let Some(waiting) = self.next() else { return };
             // Who has left meanwhile takes itself out.
             self.out += usize::from(waiting.tell.send(Word::Go).is_ok());
@@ -219,91 +271,172 @@ impl Line {
             at.is_some_and(|at| queue.remove(at).is_some())
         })
     }
+
+    fn opened(&mut self) {
+        self.away = false;
+    }
+
+    fn answered(&mut self) {
+        (self.away, self.pause) = (false, FIRST_PAUSE);
+        self.limit += 1;
+    }
+
+    /// When whoever was out may try again.
+    fn refused(&mut self, now: Instant) -> Instant {
+        (self.away, self.limit) = (true, FIRST);
+        self.next_try = now + self.pause;
+        self.pause = (self.pause * 3 / 2).min(LONGEST_PAUSE);
+        self.next_try
+    }
+}
+
+/// A place in a line, to the answer. Dropping it lets the next one in.
+#[derive(Debug)]
+pub(crate) struct Place {
+    lines: Arc<Lines>,
+    app: Authority,
+    rank: Rank,
+    owner: Option<Arc<str>>,
+    stage: Stage,
+    not_before: Option<Instant>,
+    _room: Room,
+}
+
+#[derive(Debug)]
+enum Stage {
+    In(u64, oneshot::Receiver<Word>),
+    Out(u64),
+    Taken(u64),
+    Over,
 }
 
 impl Place {
     /// Waits until this request may be given to the app. False where it may not any more: `until` has come, a lookup
-    /// took its place, or `gone` says that the app will not be back.
-    pub(crate) async fn turn(&mut self, until: Instant, gone: impl Future<Output = ()>) -> bool {
-        let wait = async {
-            if let Stage::In(_, told) = &mut self.stage {
-                match time::timeout_at(until.into(), told).await {
-                    Ok(Ok(Word::Go)) => self.stage = Stage::Out,
-                    Ok(Ok(Word::Displaced) | Err(_)) => {
-                        self.stage = Stage::Over;
-                        return false;
-                    }
-                    Err(_) => return false,
-                }
-            }
-            let next_try = self.lines.lock().get(&self.app).filter(|line| line.limit == 1).map(|line| line.next_try);
-            if let Some(next_try) = next_try {
-                if Instant::now() >= until {
+    /// took its place, or the app is away and will not be back.
+    pub(crate) async fn turn(&mut self, until: Instant, end: &mut End) -> bool {
+        if let Stage::In(id, told) = &mut self.stage {
+            let id = *id;
+            let told = loop {
+                if end.has_begun() && self.lines.is_away(&self.app) {
                     return false;
                 }
-                // The last try is at the end of the hold, not a pause before it.
-                time::sleep_until(next_try.min(until).into()).await;
+                tokio::select! {
+                    biased;
+                    word = &mut *told => break word,
+                    () = time::sleep_until(until.into()) => return false,
+                    () = end.begins() => {}
+                }
+            };
+            let Ok(Word::Go) = told else {
+                self.stage = Stage::Over;
+                return false;
+            };
+            self.stage = Stage::Out(id);
+        }
+        let next_try = self.lines.lock().get(&self.app).filter(|line| line.away).map(|line| line.next_try);
+        let Some(at) = next_try.max(self.not_before.take()) else { return true };
+        if Instant::now() >= until {
+            return false;
+        }
+        loop {
+            if end.has_begun() && self.lines.is_away(&self.app) {
+                return false;
             }
-            true
-        };
-        tokio::select! {
-            biased;
-            () = gone => false,
-            may = wait => may,
+            tokio::select! {
+                // The last try is at the end of the hold, not a pause before it.
+                () = time::sleep_until(at.min(until).into()) => return true,
+                () = end.begins() => {}
+            }
         }
     }
 
-    /// Gives a request to the app. If that takes longer than any connection does, the others wait for it no longer.
-    pub(crate) async fn watch<T>(&self, attempt: impl Future<Output = T>) -> T {
+    /// Gives a request to the app. If that takes long, the others wait for it no longer.
+    pub(crate) async fn watch<T>(&mut self, attempt: impl Future<Output = T>) -> T {
         let mut attempt = std::pin::pin!(attempt);
         tokio::select! {
             biased;
             done = &mut attempt => return done,
-            () = time::sleep(TAKEN) => self.lines.opened(&self.app),
+            () = time::sleep(TAKEN) => {}
+        }
+        if let Stage::Out(id) = self.stage {
+            self.stage = Stage::Taken(id);
+            self.lines.with(&self.app, |line| (line.out, line.taken) = (line.out - 1, line.taken + 1));
         }
         attempt.await
     }
 
-    /// The app was not there. One request goes on trying; others that were out stand at the front again.
+    /// The app was not there. One request goes on trying; others that were out stand where they stood.
     pub(crate) fn refused(&mut self) {
-        let (class, tenant, mut stage) = (self.class, Arc::clone(&self.tenant), Stage::Out);
+        let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        let (mut next, mut not_before) = (Stage::Over, None);
         self.lines.with(&self.app, |line| {
-            if line.limit > 1 {
-                (line.limit, line.pause) = (1, FIRST_PAUSE);
-            }
-            line.next_try = Instant::now() + line.pause;
-            line.pause = (line.pause * 3 / 2).min(LONGEST_PAUSE);
-            if line.out > 1 {
+            let id = match stage {
+                Stage::Out(id) => id,
+                Stage::Taken(id) => {
+                    (line.out, line.taken) = (line.out + 1, line.taken - 1);
+                    id
+                }
+                Stage::In(..) | Stage::Over => return,
+            };
+            not_before = Some(line.refused(Instant::now()));
+            next = if line.out > 1 {
                 line.out -= 1;
-                stage = line.enqueue(class, &tenant, End::Front);
-            }
+                line.insert(id, self.rank, self.owner.clone())
+            } else {
+                Stage::Out(id)
+            };
         });
-        self.stage = stage;
+        (self.stage, self.not_before) = (next, not_before);
     }
 
     /// The app has answered.
     pub(crate) fn answered(mut self) {
-        self.stage = Stage::Over;
+        self.leave(Line::answered);
+    }
+
+    fn leave(&mut self, and: impl FnOnce(&mut Line)) {
+        let stage = std::mem::replace(&mut self.stage, Stage::Over);
         self.lines.with(&self.app, |line| {
-            line.out -= 1;
-            line.limit = line.limit.max(FIRST) + 1;
+            match stage {
+                Stage::In(id, mut told) => {
+                    if !line.remove(id) && told.try_recv() == Ok(Word::Go) {
+                        line.out -= 1;
+                    }
+                }
+                Stage::Out(_) => line.out -= 1,
+                Stage::Taken(_) => line.taken -= 1,
+                Stage::Over => {}
+            }
+            and(line);
         });
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let stage = std::mem::replace(&mut self.stage, Stage::Over);
-        let was_out = |told: &mut oneshot::Receiver<Word>| matches!(told.try_recv(), Ok(Word::Go));
-        match stage {
-            Stage::In(id, mut told) => self.lines.with(&self.app, |line| {
-                if !line.remove(id) && was_out(&mut told) {
-                    line.out -= 1;
-                }
-            }),
-            Stage::Out => self.lines.with(&self.app, |line| line.out -= 1),
-            Stage::Over => {}
+        if !matches!(self.stage, Stage::Over) {
+            self.leave(|_| {});
         }
+    }
+}
+
+/// When an app that is away will not be back: never, or once the shim leaves.
+#[derive(Debug)]
+pub(crate) struct End(pub(crate) Option<watch::Receiver<Phase>>);
+
+impl End {
+    pub(crate) fn has_begun(&self) -> bool {
+        self.0.as_ref().is_some_and(|phase| *phase.borrow() >= Phase::Leaving)
+    }
+
+    /// Ends once, when it begins.
+    async fn begins(&mut self) {
+        if let Some(phase) = self.0.as_mut().filter(|phase| *phase.borrow() < Phase::Leaving)
+            && phase.wait_for(|phase| *phase >= Phase::Leaving).await.is_ok()
+        {
+            return;
+        }
+        std::future::pending().await
     }
 }
 
@@ -316,9 +449,10 @@ mod tests {
 
     impl Queue {
         fn of(people: &[(&'static str, Class, &str)]) -> Self {
-            let mut queue = Self(Line::new(), Vec::new());
+            let mut queue = Self(Line::new(Instant::now()), Vec::new());
             for (name, class, tenant) in people {
-                queue.1.push((name, queue.0.enqueue(*class, &Arc::from(*tenant), End::Back)));
+                let rank = if *class == Class::Lookup { Rank::Lookup } else { Rank::Other };
+                queue.1.push((name, queue.0.enqueue(rank, Some(Arc::from(*tenant)))));
             }
             queue
         }
@@ -327,7 +461,7 @@ mod tests {
         fn told(&mut self, word: Word) -> Vec<&'static str> {
             let heard = |stage: &mut Stage| match stage {
                 Stage::In(_, told) => told.try_recv() == Ok(word),
-                Stage::Out | Stage::Over => false,
+                Stage::Out(_) | Stage::Taken(_) | Stage::Over => false,
             };
             self.1.iter_mut().filter_map(|(name, stage)| heard(stage).then_some(*name)).collect()
         }
@@ -360,7 +494,7 @@ mod tests {
         let mut queue = Queue::of(&[("1", Class::Write, "a"), ("2", Class::Write, "a"), ("3", Class::Write, "a")]);
         queue.0.let_in();
         assert_eq!((queue.told(Word::Go), queue.0.out), (vec!["1"], 1));
-        queue.0.limit = 2;
+        (queue.0.away, queue.0.limit) = (false, 2);
         queue.0.let_in();
         queue.0.let_in();
         assert_eq!((queue.told(Word::Go), queue.0.out), (vec!["2"], 2));

@@ -181,7 +181,7 @@ impl Running {
         }
         if plan.tenant_mode() == TenantMode::Off {
             let payload = body.stream(limits.body, limits.body_timeout)?;
-            let mut outgoing = outgoing(&tenant, parts, tenant.place.scim(target), payload)?;
+            let mut outgoing = outgoing(&tenant, Some(class), parts, tenant.place.scim(target), payload)?;
             self.app.content_type(&mut outgoing);
             exchange.wire().forwards(target, &outgoing);
             let answer = self.app.send(&outgoing, deadline, exchange).await?;
@@ -193,7 +193,7 @@ impl Running {
         parts.headers.remove(header::ACCEPT_ENCODING);
         let (target, payload) =
             normalize::request(&plan, &mut parts, target.to_owned(), body, limits, exchange).await?;
-        let mut outgoing = outgoing(&tenant, parts, tenant.place.scim(&target), payload)?;
+        let mut outgoing = outgoing(&tenant, Some(class), parts, tenant.place.scim(&target), payload)?;
         self.app.content_type(&mut outgoing);
         exchange.wire().forwards(&target, &outgoing);
         let method = outgoing.method.clone();
@@ -249,7 +249,7 @@ impl Running {
         headers::to_app(&mut parts.headers, caller, host, exchange.id());
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let payload = body.stream(usize::MAX, limits.deadline)?;
-        let outgoing = outgoing(&tenant, parts, tenant.place.at(path), payload)?;
+        let outgoing = outgoing(&tenant, None, parts, tenant.place.at(path), payload)?;
         let answer = self.app.send(&outgoing, exchange.started() + limits.deadline, exchange).await?;
         Ok(repair::untouched(answer, &outgoing.method))
     }
@@ -275,13 +275,14 @@ impl Running {
 
 fn outgoing(
     tenant: &Arc<Tenant>,
+    class: Option<Class>,
     parts: request::Parts,
     uri: Option<Uri>,
     payload: Payload,
 ) -> Result<Outgoing, Refusal> {
     let uri = uri.ok_or_else(|| Refusal::Malformed("the request target is not a URI".to_owned()))?;
     let tenant = Arc::clone(tenant);
-    Ok(Outgoing { method: parts.method, uri, headers: parts.headers, payload, tenant })
+    Ok(Outgoing { method: parts.method, uri, headers: parts.headers, payload, tenant, class })
 }
 
 /// Holds a head to its limit. The readers of both protocols stop somewhere above it: on a kept connection the buffer

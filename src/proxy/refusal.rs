@@ -36,7 +36,10 @@ pub(crate) enum Refusal {
     Gate(#[from] gate::Refused),
     #[error("the request line and headers are larger than this gateway reads ({limit} bytes, 256 fields)")]
     Header { limit: usize },
-    #[error("the application is not reachable; nothing of this request was given to it, send it again after the wait")]
+    #[error(
+        "the application is not reachable, or takes no more requests yet; nothing of this request was given to it, send it \
+         again after the wait"
+    )]
     Hold,
     #[error("the provisioning gateway failed on this request; this is a fault of scimshim, not of the request")]
     Internal,

@@ -17,7 +17,10 @@ use crate::{
         self, Loaded, Overrides, Problem, Settings, Severity, World,
         settings::{NotInForce, Store},
     },
-    observe::{files, house::NotReloaded},
+    observe::{
+        files,
+        house::{House as _, NotReloaded},
+    },
     watch::{self, Seen},
 };
 
@@ -70,7 +73,7 @@ pub(crate) async fn follow(proxy: Arc<Proxy>, origin: Option<Origin>, mut hangup
                 tracing::info!("configuration read again and in force");
                 seen.clone_from(&proxy.running.load().settings.files);
                 failed = None;
-                Ok(warnings.iter().map(Problem::to_string).collect())
+                Ok(warnings.iter().map(Problem::to_string).chain(proxy.notes()).collect())
             }
             Err(unusable) => {
                 proxy.metrics.config_reload_success.set(0);
@@ -128,10 +131,13 @@ impl Reloads {
 
 impl Asked {
     async fn next(&mut self) -> Ask {
-        match self.0.recv().await {
-            Some(ask) => ask,
-            None => std::future::pending().await,
+        while let Some(ask) = self.0.recv().await {
+            // Who has left wants nothing any more.
+            if !ask.0.is_closed() {
+                return ask;
+            }
         }
+        std::future::pending().await
     }
 }
 

@@ -71,6 +71,11 @@ impl Shown {
         }
     }
 
+    /// Whether it was before this request: by a token of ours, or by credentials that have called with success.
+    pub(crate) fn is_known(&self, tenant: &Tenant) -> bool {
+        self.token.is_some() || self.credentials.is_some_and(|credentials| tenant.known().has(credentials))
+    }
+
     /// Remembers a caller that has succeeded.
     pub(crate) fn note(&self, tenant: &Tenant, outcome: Outcome) {
         let Some(credentials) = self.credentials else { return };

@@ -51,15 +51,12 @@ use tracing::{Instrument, Span};
 use super::{
     body::Payload,
     exchange::Exchange,
-    hold::{Lines, Place},
+    hold::{Behind, End, Guest, Lines, Place},
     refusal::Refusal,
 };
 use crate::{
     config::settings,
-    gate::{
-        Tenant,
-        rate::{self, Class},
-    },
+    gate::{Tenant, rate::Class},
     observe::{
         Metrics,
         metrics::Counted,
@@ -89,13 +86,13 @@ pub(crate) struct Outgoing {
     pub(crate) payload: Payload,
     /// Whose room it waits in, and whose place it must not leave.
     pub(crate) tenant: Arc<Tenant>,
+    /// What it is to those who wait for the app; `None` outside SCIM.
+    pub(crate) class: Option<Class>,
 }
 
 impl Outgoing {
-    /// What it is to those who wait for the app.
-    fn class(&self) -> Class {
-        let target = self.uri.path_and_query().map_or("", |target| target.as_str());
-        rate::class(&self.method, target.strip_prefix(&*self.tenant.place.base).unwrap_or(target))
+    fn guest(&self, exchange: &Exchange) -> Guest<'_> {
+        Guest { tenant: &self.tenant, class: self.class, known: exchange.is_known() }
     }
 
     fn request(&self, span: &Span) -> Request<Payload> {
@@ -177,13 +174,18 @@ impl App {
         let mut retries = self.retries;
         let mut waiting = None;
         let span = Span::current();
-        let mut held = self.behind(outgoing, exchange);
+        let mut end = End(self.beside.then(|| exchange.phases()));
+        let mut held = match self.behind(outgoing, exchange) {
+            Behind::Free => None,
+            Behind::Full => return Err(Refusal::Hold),
+            Behind::Place(place) => Some((place, exchange.held())),
+        };
         loop {
             let attempt = time::timeout_at(deadline.into(), self.client.request(outgoing.request(&span)));
             let done = match &mut held {
                 None => attempt.await,
                 Some((place, _)) => {
-                    if !place.turn(until, self.gone(exchange)).await {
+                    if !place.turn(until, &mut end).await {
                         return Err(Refusal::Hold);
                     }
                     place.watch(attempt).await
@@ -223,6 +225,9 @@ impl App {
                 }
                 Some(refusal) => {
                     held = None;
+                    if end.has_begun() {
+                        return Err(refusal);
+                    }
                     if waiting.is_none() {
                         let Some(slot) = outgoing.tenant.hold() else { return Err(refusal) };
                         waiting = Some((slot, exchange.held()));
@@ -247,25 +252,14 @@ impl App {
     }
 
     /// A place behind those who wait for the app, where somebody does.
-    fn behind(&self, outgoing: &Outgoing, exchange: &mut Exchange) -> Option<(Place, Counted)> {
-        let waits = outgoing.uri.authority().is_some_and(|app| self.lines.is_occupied(app));
-        waits.then(|| self.join(outgoing, exchange)).flatten()
+    fn behind(&self, outgoing: &Outgoing, exchange: &Exchange) -> Behind {
+        let app = outgoing.uri.authority();
+        app.map_or(Behind::Free, |app| self.lines.behind(app, outgoing.guest(exchange)))
     }
 
     fn join(&self, outgoing: &Outgoing, exchange: &mut Exchange) -> Option<(Place, Counted)> {
-        let place = self.lines.join(outgoing.uri.authority()?, outgoing.class(), &outgoing.tenant)?;
+        let place = self.lines.join(outgoing.uri.authority()?, outgoing.guest(exchange))?;
         Some((place, exchange.held()))
-    }
-
-    /// Ends when the app will not be back while this process runs.
-    fn gone(&self, exchange: &Exchange) -> impl Future<Output = ()> + use<> {
-        let leaving = self.beside.then(|| exchange.leaving());
-        async {
-            match leaving {
-                Some(leaving) => leaving.await,
-                None => std::future::pending().await,
-            }
-        }
     }
 }
 

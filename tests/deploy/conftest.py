@@ -165,6 +165,8 @@ def assert_shim(pod, *, native, ours=True):
 
     command = shim["lifecycle"]["preStop"]["exec"]["command"]
     assert command[:3] == ["/usr/local/bin/scimshim", "drain", "/etc/scimshim/config.yaml"]
+    # The port of the pod, whatever the file has come to say.
+    assert command[3:5] == ["--admin", f"127.0.0.1:{ports[admin[0]]}"]
     linger = int(command[command.index("--linger") + 1].removesuffix("s")) if "--linger" in command else 0
     assert ("--linger" in command) is not native
     assert pod["terminationGracePeriodSeconds"] >= max(60, linger + 50 + 5)

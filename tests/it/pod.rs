@@ -76,6 +76,7 @@ async fn orders_are_given_by_post_from_here_or_with_the_token() {
         ("PUT", &[local], 405),
         ("POST", &[local, ("origin", "https://evil.example")], 403),
         ("POST", &[local, ("origin", "null")], 403),
+        ("POST", &[local, ("origin", "http://localhost.evil.example")], 403),
         ("POST", &[local, form, ("sec-fetch-site", "cross-site")], 403),
         ("POST", &[local, form, ("sec-fetch-site", "same-site")], 403),
         ("POST", &[local, ("sec-fetch-site", "cross-site")], 401),
@@ -90,6 +91,9 @@ async fn orders_are_given_by_post_from_here_or_with_the_token() {
         }
     }
     assert!(!drains().await);
+    // The case of a name says nothing.
+    let page = [local, ("origin", "http://LOCALHOST")];
+    assert_eq!(ask(shim.admin, "POST", "/reload", &page, "").await.status, 409);
     let elsewhere = [("x-forwarded-for", "203.0.113.1"), ("authorization", "Bearer hunter2hunter2hunter2hunter2")];
     assert_eq!(ask(shim.admin, "POST", "/drain", &elsewhere, "").await.status, 200);
     assert!(drains().await);
@@ -115,6 +119,10 @@ async fn a_reload_that_is_asked_for_says_what_came_of_it() {
     fs::write(&file.0, yaml("normalize: { debug_headers: true }")).unwrap();
     assert_eq!(shim.order("/reload").await.status, 200);
     assert_eq!(shim.metric("scimshim_config_reload_success", &[]).await, 1.0);
+    // What needs a restart is not called in force.
+    fs::write(&file.0, yaml("threads: 3")).unwrap();
+    let half = shim.order("/reload").await;
+    assert!(half.text().contains("threads: changed, and in force only after a restart"), "{}", half.text());
     let none = Shim::before(app.addr).await;
     assert_eq!(none.order("/reload").await.status, 409);
 }
@@ -132,7 +140,11 @@ fn the_hooks_find_the_shim_by_its_configuration() {
     };
     let start = File::new(&config(1, ""));
     let shim = Process::start(&start.0, &[]);
-    // What a bad reload left behind does not keep the pod from draining.
+    // What a bad reload left behind does not keep the pod from draining; nor does a port that waits for a restart.
+    let moved = File::new(&config(1, ""));
+    let here = shim.admin.to_string();
+    let ready = scimshim(&["wait", moved.name(), "--admin", &here, "--timeout", "20s"], "");
+    assert!(ready.status.success(), "{}", stderr(&ready));
     let file = File::new(&config(shim.admin.port(), "feeds: { office: { kind: nonsense } }\n"));
     let ready = scimshim(&["wait", file.name(), "--timeout", "20s"], "");
     assert!(ready.status.success(), "{}", stderr(&ready));
@@ -160,6 +172,10 @@ fn where_no_shim_is_the_hooks_say_so_and_how_to_name_it() {
         assert!(said.contains("no scimshim answers at") && said.contains("--admin"), "{said}");
         assert_eq!(said.lines().count(), 1, "{said}");
     }
+    let odd =
+        File::new("upstream: { url: 'http://127.0.0.1:1/s' }\nadmin: { adress: 1, token: { file: /nowhere/token } }\n");
+    let said = stderr(&scimshim(&["drain", odd.name(), "--admin", &nobody], ""));
+    assert!(said.contains("adress") && said.contains("admin.token: /nowhere/token"), "{said}");
     let missing = scimshim(&["drain", "/nowhere/config.yaml", "--admin", &nobody], "");
     assert!(stderr(&missing).contains("/nowhere/config.yaml"), "{}", stderr(&missing));
     for args in [&["drain", "--linger", "5"][..], &["wait", "--timeout", "soon"], &["drain", "--admin", "here"]] {

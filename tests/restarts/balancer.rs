@@ -43,7 +43,8 @@ async fn run(listener: TcpListener, pods: Vec<Pod>) {
         loop {
             let mut now = Vec::new();
             for pod in &pods {
-                if is_ready(pod.admin).await {
+                let was = seen.lock().unwrap().contains(&pod.data);
+                if is_ready(pod.admin).await.unwrap_or(was) {
                     now.push(pod.data);
                 }
             }
@@ -53,7 +54,13 @@ async fn run(listener: TcpListener, pods: Vec<Pod>) {
     });
     for turn in 0_usize.. {
         let Ok((mut client, _)) = listener.accept().await else { continue };
-        let pods = ready.lock().unwrap().clone();
+        let pods = loop {
+            let pods = ready.lock().unwrap().clone();
+            if !pods.is_empty() {
+                break pods;
+            }
+            time::sleep(LOOK).await;
+        };
         tokio::spawn(async move {
             for step in 0..pods.len() {
                 if let Ok(mut pod) = TcpStream::connect(pods[(turn + step) % pods.len()]).await {
@@ -66,7 +73,8 @@ async fn run(listener: TcpListener, pods: Vec<Pod>) {
     }
 }
 
-async fn is_ready(admin: SocketAddr) -> bool {
+/// `None` where it took too long to say.
+async fn is_ready(admin: SocketAddr) -> Option<bool> {
     let ask = async {
         let mut stream = TcpStream::connect(admin).await.ok()?;
         stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: probe\r\nconnection: close\r\n\r\n").await.ok()?;
@@ -74,5 +82,5 @@ async fn is_ready(admin: SocketAddr) -> bool {
         stream.read_to_end(&mut answer).await.ok()?;
         Some(answer.starts_with(b"HTTP/1.1 200"))
     };
-    matches!(time::timeout(Duration::from_secs(1), ask).await, Ok(Some(true)))
+    time::timeout(Duration::from_secs(1), ask).await.ok().map(|said| said == Some(true))
 }

@@ -70,6 +70,13 @@ impl Load {
     }
 }
 
+/// What becomes of one request on the wire.
+enum Outcome {
+    Answered(Response<()>, String),
+    Silence,
+    Unsent,
+}
+
 struct Sender {
     shim: SocketAddr,
     number: usize,
@@ -91,7 +98,11 @@ impl Sender {
                 _ => (patch(&mark), Some(mark)),
             };
             let began = Instant::now();
-            let told = time::timeout(PATIENCE, self.send(request)).await.unwrap_or(None);
+            let told = match time::timeout(PATIENCE, self.send(request, &stop)).await {
+                Ok(Outcome::Answered(answer, body)) => Some((answer, body)),
+                Ok(Outcome::Silence) | Err(_) => None,
+                Ok(Outcome::Unsent) => break,
+            };
             let mut outcome = Sent { told: None, found: true, took: began.elapsed(), mark };
             if let Some((answer, body)) = told {
                 let status = answer.status().as_u16();
@@ -109,8 +120,9 @@ impl Sender {
         sent
     }
 
-    /// Connects as often as it takes: what could not be sent was not. Once sent, it is sent once.
-    async fn send(&mut self, request: Request<Full<Bytes>>) -> Option<(Response<()>, String)> {
+    /// Connects as often as it takes, or until it is told to stop: what could not be sent was not. Once sent, it is sent
+    /// once.
+    async fn send(&mut self, request: Request<Full<Bytes>>, stop: &AtomicBool) -> Outcome {
         loop {
             let kept = match self.line.take() {
                 Some(mut line) => line.ready().await.is_ok().then_some(line),
@@ -120,6 +132,9 @@ impl Sender {
                 Some(line) => Some(line),
                 None => self.connect().await,
             }) else {
+                if stop.load(Ordering::Relaxed) {
+                    return Outcome::Unsent;
+                }
                 time::sleep(Duration::from_millis(5)).await;
                 continue;
             };
@@ -127,12 +142,13 @@ impl Sender {
                 Ok(answer) => answer,
                 // Not a byte of it was written.
                 Err(error) if error.is_canceled() => continue,
-                Err(_) => return None,
+                Err(_) => return Outcome::Silence,
             };
             let (head, body) = answer.into_parts();
-            let body = body.collect().await.ok()?.to_bytes();
+            let Ok(body) = body.collect().await else { return Outcome::Silence };
             self.line = Some(line);
-            return Some((Response::from_parts(head, ()), String::from_utf8_lossy(&body).into_owned()));
+            let body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+            return Outcome::Answered(Response::from_parts(head, ()), body);
         }
     }
 

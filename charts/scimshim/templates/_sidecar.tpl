@@ -54,6 +54,9 @@
           - /usr/local/bin/scimshim
           - drain
           - /etc/scimshim/config.yaml
+          {{- /* The port of this pod: the file may name another, which is in force only after a restart. */}}
+          - --admin
+          - 127.0.0.1:{{ include "scimshim.adminPort" $root }}
           {{- /* A native sidecar gets SIGTERM only after the app has ended; everybody else right after this hook. */}}
           {{- if not $.native }}
           - --linger

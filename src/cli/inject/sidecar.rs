@@ -15,6 +15,8 @@ const STATE_VOLUME: &str = "scimshim-state";
 /// The volumes that are ours.
 pub(super) const VOLUMES: [&str; 2] = [CONFIG_VOLUME, STATE_VOLUME];
 
+/// The admin port, as the pod calls it.
+const ADMIN: &str = "127.0.0.1:7644";
 const BINARY: &str = "/usr/local/bin/scimshim";
 const CONFIG_FOLDER: &str = "/etc/scimshim";
 const CONFIG_FILE: &str = "/etc/scimshim/config.yaml";
@@ -101,8 +103,15 @@ impl Sidecar {
             "readinessProbe",
             probe("/readyz", &[("periodSeconds", 2), ("timeoutSeconds", 2), ("failureThreshold", 2)]),
         );
-        let linger: &[_] = if self.native { &[] } else { &["--linger", LINGER] };
-        add("lifecycle", json!({"preStop": {"exec": {"command": self.command(&[BINARY, "drain"], linger)}}}));
+        let mut hook = Vec::new();
+        if self.config_map.is_some() {
+            // The port of this pod: the file may come to name another, which is in force only after a restart.
+            hook.extend(["--admin", ADMIN]);
+        }
+        if !self.native {
+            hook.extend(["--linger", LINGER]);
+        }
+        add("lifecycle", json!({"preStop": {"exec": {"command": self.command(&[BINARY, "drain"], &hook)}}}));
         add(
             "resources",
             json!({

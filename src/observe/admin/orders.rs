@@ -1,7 +1,7 @@
 //! What operators can tell the shim to do: drain before the pod ends, and read the configuration again. Who may see the
 //! page may give these, by POST alone: a link, an image or a prefetch gives none.
 
-use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, Method, Request, StatusCode, Uri, header, uri::Authority};
 
 use super::{Answer, Desk, only, text};
 use crate::observe::house::NotReloaded;
@@ -41,9 +41,10 @@ impl Desk {
                 text(StatusCode::OK, said)
             }
             Order::Reload => match house.reload().await {
-                Ok(warnings) => {
-                    let warnings: String = warnings.iter().map(|warning| format!("{warning}\n")).collect();
-                    text(StatusCode::OK, format!("{warnings}the configuration was read again and is in force\n"))
+                Ok(notes) => {
+                    let but = if notes.is_empty() { "" } else { ", with what is named above" };
+                    let notes: String = notes.iter().map(|note| format!("{note}\n")).collect();
+                    text(StatusCode::OK, format!("{notes}the configuration was read again and is in force{but}\n"))
                 }
                 Err(why) => {
                     let status = match why {
@@ -63,9 +64,9 @@ impl Desk {
 fn is_led(headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site");
     let elsewhere = site.is_some_and(|site| site != "same-origin" && site != "none");
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
     let ours = |origin: &str| {
-        origin.parse::<Uri>().is_ok_and(|origin| origin.authority().is_some_and(|authority| authority.as_str() == host))
+        origin.parse::<Uri>().is_ok_and(|origin| origin.authority().is_some() && origin.authority() == host.as_ref())
     };
     let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
     elsewhere || origin.is_some_and(|origin| !ours(origin))

@@ -19,6 +19,7 @@ use hyper_util::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    task::AbortHandle,
 };
 
 /// A request as the app got it.
@@ -135,6 +136,7 @@ pub(crate) enum Act {
 pub(crate) struct Raw {
     pub(crate) addr: SocketAddr,
     heads: Log<String>,
+    door: AbortHandle,
 }
 
 impl Raw {
@@ -146,13 +148,18 @@ impl Raw {
         let addr = listener.local_addr().unwrap();
         let heads = Log::default();
         let log = Arc::clone(&heads);
-        tokio::spawn(async move {
+        let door = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 tokio::spawn(serve(stream, Arc::clone(&log), acts));
             }
         });
-        Self { addr, heads }
+        Self { addr, heads, door: door.abort_handle() }
+    }
+
+    /// Takes no more connections; those that are open stay.
+    pub(crate) fn close(&self) {
+        self.door.abort();
     }
 
     /// Request lines in the order in which they came.
