@@ -30,8 +30,8 @@ LOCKED = [
 CONFIG = "/etc/scimshim/config.yaml"
 STATE = "/var/lib/scimshim"
 # Unpacked, and as a node pulls it. The binary is most of it; a growth of half a megabyte is to be noticed.
-LIMIT = 14_500_000
-PULLED = 7_200_000
+LIMIT = 15_000_000
+PULLED = 7_500_000
 
 
 @pytest.fixture(scope="session")
