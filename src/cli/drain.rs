@@ -14,15 +14,14 @@ use super::beside::{self, Which};
 From then on /readyz says 503 and each connection ends with its answer; requests that come are still
 answered. SIGTERM ends the shim, as ever. There is no way back but a restart.
 
-As a native sidecar the shim gets SIGTERM when the app has ended, so this returns at once. A regular
-container gets it when its hook has ended: --linger keeps the hook until the endpoints are gone.
+SIGTERM comes when this has returned (to a native sidecar: and the app has ended), while the endpoints
+may lead here for some seconds more: --linger keeps the hook until they are gone.
 
 Where `admin.address` is neither loopback nor every address, the shim takes it for a stranger's call and
 wants `admin.token`.
 
 Examples:
-  scimshim drain /etc/scimshim/config.yaml               preStop of a native sidecar
-  scimshim drain --linger 5s /etc/scimshim/config.yaml   preStop of a regular container
+  scimshim drain --linger 5s /etc/scimshim/config.yaml   as the preStop hook
   scimshim drain --admin 127.0.0.1:9901
 
 Exit codes: 0 it drains; 1 it could not be told, and why; 2 the command line is wrong.")]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{
     objects::Object,
     service::Leads,
-    sidecar::{ADMIN_PORT, Resources, Secret, Sidecar, State},
+    sidecar::{ADMIN_PORT, DATA_PORT, Resources, Secret, Sidecar, State},
 };
 use crate::{cli::Usage, config};
 
@@ -161,16 +161,26 @@ impl Wish {
             Some(url) if loopback_port(url).is_none() => {
                 "the upstream is not in the pod; --upstream http://127.0.0.1:PORT/ is"
             }
-            _ => "let the app listen on 127.0.0.1 only, so that nobody walks around the sidecar",
+            _ => {
+                "let the app listen on 127.0.0.1 only, so that nobody walks around the sidecar; the kubelet calls the pod's \
+                 address, so httpGet and tcpSocket probes of the app then have to become exec probes"
+            }
         };
-        vec![
+        let config = self.sidecar.as_ref().and_then(|sidecar| sidecar.config_map.as_ref()).map(|name| {
+            format!(
+                "config.yaml of ConfigMap {name} has to leave `listen` and `admin` at ports {DATA_PORT} and {ADMIN_PORT}, \
+                 and to say `feeds: {{ cache_dir: /var/lib/scimshim }}` for anything to be kept there"
+            )
+        });
+        let usual = [
             app.to_owned(),
             "the app's probes go to the app as before; the pod is ready when the sidecar is, too".to_owned(),
             format!(
                 "metrics are at :{ADMIN_PORT}/metrics; no prometheus.io annotations are added, so scrape it by a PodMonitor"
             ),
             "scimshim inject --uninject takes all of it out again".to_owned(),
-        ]
+        ];
+        config.into_iter().chain(usual).collect()
     }
 }
 

@@ -95,7 +95,7 @@ impl<'a> Service<'a> {
         change.remember(PORT, number.into());
         change.put(port, TARGET, DATA_PORT.into())?;
         change.mark(self.object.node)?;
-        Ok(Done { edits: change.edits, said: vec![said], hints: self.hints(pods.is_empty()), ..Done::default() })
+        Ok(Done { edits: change.edits, said: vec![said], hints: self.hints(port, pods.is_empty()), ..Done::default() })
     }
 
     /// Edits that turn it back; `None` where `inject` never was.
@@ -157,8 +157,23 @@ impl<'a> Service<'a> {
         Err(self.fault(self.spec, format!("{which}; say --service-port NAME or NUMBER (its ports: {all})")))
     }
 
-    fn hints(self, unknown: bool) -> Vec<String> {
-        let mut hints = Vec::new();
+    fn hints(self, port: Node, unknown: bool) -> Vec<String> {
+        let mut hints = vec![
+            format!(
+                "{}: the sidecar answers 404 outside SCIM; where this port carries more (pages, health checks of a load \
+                 balancer), give SCIM a Service of its own, or set `listen: {{ outside: pass }}`",
+                self.object
+            ),
+            format!(
+                "{}: pods that have no sidecar yet have nothing on {DATA_PORT}; for no gap apply without --service first, \
+                 wait for the rollout, then with it",
+                self.object
+            ),
+        ];
+        if self.text(port, "appProtocol") == Some("https") {
+            let what = "says appProtocol https, and the sidecar speaks TLS only with `listen.tls`";
+            hints.push(format!("{}: {what}", self.object));
+        }
         if unknown {
             let what = "leads to no pod that was given here; give the workload a sidecar too, before this is applied";
             hints.push(format!("{}: {what}", self.object));

@@ -23,7 +23,8 @@ const CONFIG_FILE: &str = "/etc/scimshim/config.yaml";
 const STATE_FOLDER: &str = "/var/lib/scimshim";
 /// `nonroot` of the image.
 const USER: u64 = 65532;
-/// As a regular container it is told to stop as soon as the hook returns, while endpoints still lead to it.
+/// Endpoints lead to a pod for some seconds after its end has begun. A regular container is told to stop as soon as its hook
+/// returns, and a native sidecar as soon as the app has ended too, which may take milliseconds.
 const LINGER: &str = "5s";
 
 /// Where what it writes is kept.
@@ -108,9 +109,7 @@ impl Sidecar {
             // The port of this pod: the file may come to name another, which is in force only after a restart.
             hook.extend(["--admin", ADMIN]);
         }
-        if !self.native {
-            hook.extend(["--linger", LINGER]);
-        }
+        hook.extend(["--linger", LINGER]);
         add("lifecycle", json!({"preStop": {"exec": {"command": self.command(&[BINARY, "drain"], &hook)}}}));
         add(
             "resources",
