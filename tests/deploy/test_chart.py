@@ -657,6 +657,17 @@ def test_the_apps_port_is_closed_if_asked():
     assert [port for port in (1, 80, 7642, 7643, 7645, 8079, 8081, 65535) if allows(closed, port) != []] == []
 
 
+def test_a_namespace_with_policies_of_its_own_is_opened_no_further():
+    values = {"networkPolicy": {"enabled": True, "openOtherPorts": False}}
+    for close in (False, True):
+        objects = documents(render(merged(values, nested("networkPolicy.closeAppPort", close))))
+        assert_valid(objects)
+        policy = only(objects, "NetworkPolicy")
+        assert [p for p in range(1, 65536) if allows(policy, p) is not None] == [7643, 7644]
+        assert [p for p in range(1, 65536) if allows(policy, p, "UDP") is not None] == []
+        assert allows(policy, 7643) == [] and allows(policy, 7644) != []
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "http://127.0.0.1:65535/a", "http://127.0.0.1:7642", "http://127.0.0.1"])
 def test_the_closed_port_is_the_only_one_whatever_it_is(url):
     port = int((re.search(r":(\d+)(/|$)", url) or [0, 80])[1])
