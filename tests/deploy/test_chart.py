@@ -397,7 +397,17 @@ REFUSED = [
     ({"state": {"sizeLimit": "64 MB"}}, "/state/sizeLimit"),
     ({"state": {"persistence": {"accessModes": ["ReadOnlyMany"]}}}, "/state/persistence/accessModes/0"),
     ({"portNames": {"scim": "a-name-that-is-too-long"}}, "/portNames/scim"),
+    ({"portNames": {"scim": "7643"}}, "/portNames/scim"),
+    ({"portNames": {"scim": "scim--shim"}}, "/portNames/scim"),
+    ({"portNames": {"admin": "-admin"}}, "/portNames/admin"),
+    ({"portNames": {"admin": "admin-"}}, "/portNames/admin"),
+    ({"portNames": {"admin": "Admin"}}, "/portNames/admin"),
+    ({"env": [{"name": "A", "value": 1}]}, "/env/0/value"),
+    ({"env": [{"name": "A", "value": "a"}, {"name": "B", "value": True}]}, "/env/1/value"),
     ({"probes": {"startup": {"path": "/readyz"}}}, "/probes/startup"),
+    ({"probes": {"startup": {"successThreshold": 2}}}, "/probes/startup/successThreshold"),
+    ({"probes": {"liveness": {"successThreshold": 2}}}, "/probes/liveness/successThreshold"),
+    ({"probes": {"readiness": {"terminationGracePeriodSeconds": 5}}}, "/probes/readiness"),
     ({"service": {"port": "80"}}, "/service/port"),
     ({"service": {"type": "ExternalName"}}, "/service/type"),
     ({"maxSurge": 0}, "/maxSurge"),
@@ -459,6 +469,9 @@ CONTRADICTIONS = [
     (nested("config.admin.address", "localhost:7644"), "nobody outside the pod reaches it"),
     (nested("config.listen.address", "0.0.0.0:${PORT}"), "does not say the port"),
     (nested("config.admin.address", "0.0.0.0:0"), "does not say the port"),
+    (nested("config.listen.address", "0.0.0.0:07643"), "does not say the port"),
+    (nested("config.listen.address", "0.0.0.0:65536"), "config.listen.address is 0.0.0.0:65536, and no port is over 65535"),
+    (nested("config.admin.address", "[::]:99999999999999999999"), "no port is over 65535"),
     (nested("config.admin.address", "0.0.0.0:7643"), "the same port"),
     (nested("portNames.admin", "scim"), "portNames.scim and portNames.admin are the same"),
     ({"env": [{"name": "SCIMSHIM_LISTEN", "value": "0.0.0.0:1"}]}, "env has SCIMSHIM_LISTEN"),
@@ -513,6 +526,8 @@ CONTRADICTIONS = [
     (nested("config.feeds.cache_dir", "/data"), "config.feeds.cache_dir is /data"),
     ({"extraVolumes": [{"name": "scimshim-state", "emptyDir": {}}]}, "a name of this chart's own"),
     ({"configFiles": {"config.yaml": "a: b"}}, "configFiles has config.yaml"),
+    ({"configFiles": {"tls": "a"}, "tls": {"enabled": True, **SECRET}}, "configFiles has tls"),
+    ({"configFiles": {"secrets": "a"}, "secrets": {"a": {"value": "b"}}}, "configFiles has secrets"),
     ({"terminationGracePeriodSeconds": 30}, "terminationGracePeriodSeconds is 30"),
     (nested("config.listen.limits.drain", "${DRAIN}"), "write terminationGracePeriodSeconds"),
     (merged(GATEWAY, {"replicaCount": 2, "autoscaling": {"enabled": True}}), "would undo each other"),
@@ -555,6 +570,24 @@ def test_values_that_contradict_each_other_are_refused(values, said):
     with pytest.raises(Refused) as refused:
         render(values)
     assert said in str(refused.value), refused.value
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"portNames": {"scim": "s-1", "admin": "1-a"}},
+        {"portNames": {"scim": "a" * 15}},
+        {"env": [{"name": "A", "value": "1"}, {"name": "B", "value": ""}]},
+        {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}]},
+        {"probes": {"startup": {"successThreshold": 1, "terminationGracePeriodSeconds": 5}}},
+        {"probes": {"readiness": {"successThreshold": 3}}},
+        {"configFiles": {"tls": "a", "secrets": "b"}},
+        nested("config.listen.address", "0.0.0.0:65535"),
+    ],
+    ids=str,
+)
+def test_what_is_next_to_a_refusal_is_rendered(values):
+    assert_valid(documents(render(merged(GATEWAY, values))))
 
 
 def test_all_contradictions_are_said_at_once():
