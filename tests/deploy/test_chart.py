@@ -837,7 +837,8 @@ def test_pull_secrets_are_said_once():
 )
 def test_notes_say_how_to_try_it(name, said):
     text = notes(render(a_set(name), apis=OPERATOR))
-    for part in [*said, "/readyz", "helm -n ns test rel"]:
+    retried = "curl --retry 10 --retry-connrefused --retry-delay 1 'http://localhost:"
+    for part in [*said, "kubectl -n ns rollout status deployment/", retried, "/readyz", "helm -n ns test rel"]:
         assert part in text, text
 
 
@@ -946,6 +947,10 @@ def test_what_the_readme_has_to_copy_works(tmp_path, kube, native):
     assert_valid(objects)
     assert_shim(only(objects, "Deployment")["spec"]["template"]["spec"], native=native)
     assert only(objects, "Service")["spec"]["ports"][0]["targetPort"] == 7643
+    # The first of two steps: the sidecar is there, and the Service goes to the app. The second rolls no pods.
+    first = documents(render({"throughScimshim": False}, chart=chart, kube=kube))
+    assert only(first, "Service")["spec"]["ports"][0]["targetPort"] == 8080
+    assert only(first, "Deployment") == only(objects, "Deployment")
     off = documents(render({"scimshim": {"enabled": False}}, chart=chart, kube=kube))
     assert_valid(off)
     assert [o["kind"] for o in off] == ["Deployment", "Service"]
