@@ -167,8 +167,10 @@ def assert_shim(pod, *, native, ours=True):
     assert command[:3] == ["/usr/local/bin/scimshim", "drain", "/etc/scimshim/config.yaml"]
     # The port of the pod, whatever the file has come to say.
     assert command[3:5] == ["--admin", f"127.0.0.1:{ports[admin[0]]}"]
-    linger = int(command[command.index("--linger") + 1].removesuffix("s")) if "--linger" in command else 0
-    assert ("--linger" in command) is not native
+    # In every pod: an app that ends at once takes a native sidecar with it before endpoints are removed.
+    assert command[5] == "--linger" and len(command) == 7
+    linger = int(command[6].removesuffix("s"))
+    assert linger >= 5
     assert pod["terminationGracePeriodSeconds"] >= max(60, linger + 50 + 5)
 
     assert "memory" in shim["resources"]["limits"] and "cpu" not in shim["resources"]["limits"]

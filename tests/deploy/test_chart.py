@@ -397,7 +397,17 @@ REFUSED = [
     ({"state": {"sizeLimit": "64 MB"}}, "/state/sizeLimit"),
     ({"state": {"persistence": {"accessModes": ["ReadOnlyMany"]}}}, "/state/persistence/accessModes/0"),
     ({"portNames": {"scim": "a-name-that-is-too-long"}}, "/portNames/scim"),
+    ({"portNames": {"scim": "7643"}}, "/portNames/scim"),
+    ({"portNames": {"scim": "scim--shim"}}, "/portNames/scim"),
+    ({"portNames": {"admin": "-admin"}}, "/portNames/admin"),
+    ({"portNames": {"admin": "admin-"}}, "/portNames/admin"),
+    ({"portNames": {"admin": "Admin"}}, "/portNames/admin"),
+    ({"env": [{"name": "A", "value": 1}]}, "/env/0/value"),
+    ({"env": [{"name": "A", "value": "a"}, {"name": "B", "value": True}]}, "/env/1/value"),
     ({"probes": {"startup": {"path": "/readyz"}}}, "/probes/startup"),
+    ({"probes": {"startup": {"successThreshold": 2}}}, "/probes/startup/successThreshold"),
+    ({"probes": {"liveness": {"successThreshold": 2}}}, "/probes/liveness/successThreshold"),
+    ({"probes": {"readiness": {"terminationGracePeriodSeconds": 5}}}, "/probes/readiness"),
     ({"service": {"port": "80"}}, "/service/port"),
     ({"service": {"type": "ExternalName"}}, "/service/type"),
     ({"maxSurge": 0}, "/maxSurge"),
@@ -459,6 +469,9 @@ CONTRADICTIONS = [
     (nested("config.admin.address", "localhost:7644"), "nobody outside the pod reaches it"),
     (nested("config.listen.address", "0.0.0.0:${PORT}"), "does not say the port"),
     (nested("config.admin.address", "0.0.0.0:0"), "does not say the port"),
+    (nested("config.listen.address", "0.0.0.0:07643"), "does not say the port"),
+    (nested("config.listen.address", "0.0.0.0:65536"), "config.listen.address is 0.0.0.0:65536, and no port is over 65535"),
+    (nested("config.admin.address", "[::]:99999999999999999999"), "no port is over 65535"),
     (nested("config.admin.address", "0.0.0.0:7643"), "the same port"),
     (nested("portNames.admin", "scim"), "portNames.scim and portNames.admin are the same"),
     ({"env": [{"name": "SCIMSHIM_LISTEN", "value": "0.0.0.0:1"}]}, "env has SCIMSHIM_LISTEN"),
@@ -513,6 +526,8 @@ CONTRADICTIONS = [
     (nested("config.feeds.cache_dir", "/data"), "config.feeds.cache_dir is /data"),
     ({"extraVolumes": [{"name": "scimshim-state", "emptyDir": {}}]}, "a name of this chart's own"),
     ({"configFiles": {"config.yaml": "a: b"}}, "configFiles has config.yaml"),
+    ({"configFiles": {"tls": "a"}, "tls": {"enabled": True, **SECRET}}, "configFiles has tls"),
+    ({"configFiles": {"secrets": "a"}, "secrets": {"a": {"value": "b"}}}, "configFiles has secrets"),
     ({"terminationGracePeriodSeconds": 30}, "terminationGracePeriodSeconds is 30"),
     (nested("config.listen.limits.drain", "${DRAIN}"), "write terminationGracePeriodSeconds"),
     (merged(GATEWAY, {"replicaCount": 2, "autoscaling": {"enabled": True}}), "would undo each other"),
@@ -555,6 +570,24 @@ def test_values_that_contradict_each_other_are_refused(values, said):
     with pytest.raises(Refused) as refused:
         render(values)
     assert said in str(refused.value), refused.value
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"portNames": {"scim": "s-1", "admin": "1-a"}},
+        {"portNames": {"scim": "a" * 15}},
+        {"env": [{"name": "A", "value": "1"}, {"name": "B", "value": ""}]},
+        {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}]},
+        {"probes": {"startup": {"successThreshold": 1, "terminationGracePeriodSeconds": 5}}},
+        {"probes": {"readiness": {"successThreshold": 3}}},
+        {"configFiles": {"tls": "a", "secrets": "b"}},
+        nested("config.listen.address", "0.0.0.0:65535"),
+    ],
+    ids=str,
+)
+def test_what_is_next_to_a_refusal_is_rendered(values):
+    assert_valid(documents(render(merged(GATEWAY, values))))
 
 
 def test_all_contradictions_are_said_at_once():
@@ -655,6 +688,17 @@ def test_the_apps_port_is_closed_if_asked():
     closed = only(documents(render(merged(on, nested("networkPolicy.closeAppPort", True)))), "NetworkPolicy")
     assert allows(closed, 8080) is None
     assert [port for port in (1, 80, 7642, 7643, 7645, 8079, 8081, 65535) if allows(closed, port) != []] == []
+
+
+def test_a_namespace_with_policies_of_its_own_is_opened_no_further():
+    values = {"networkPolicy": {"enabled": True, "openOtherPorts": False}}
+    for close in (False, True):
+        objects = documents(render(merged(values, nested("networkPolicy.closeAppPort", close))))
+        assert_valid(objects)
+        policy = only(objects, "NetworkPolicy")
+        assert [p for p in range(1, 65536) if allows(policy, p) is not None] == [7643, 7644]
+        assert [p for p in range(1, 65536) if allows(policy, p, "UDP") is not None] == []
+        assert allows(policy, 7643) == [] and allows(policy, 7644) != []
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "http://127.0.0.1:65535/a", "http://127.0.0.1:7642", "http://127.0.0.1"])
@@ -793,7 +837,8 @@ def test_pull_secrets_are_said_once():
 )
 def test_notes_say_how_to_try_it(name, said):
     text = notes(render(a_set(name), apis=OPERATOR))
-    for part in [*said, "/readyz", "helm -n ns test rel"]:
+    retried = "curl --retry 10 --retry-connrefused --retry-delay 1 'http://localhost:"
+    for part in [*said, "kubectl -n ns rollout status deployment/", retried, "/readyz", "helm -n ns test rel"]:
         assert part in text, text
 
 
@@ -902,6 +947,10 @@ def test_what_the_readme_has_to_copy_works(tmp_path, kube, native):
     assert_valid(objects)
     assert_shim(only(objects, "Deployment")["spec"]["template"]["spec"], native=native)
     assert only(objects, "Service")["spec"]["ports"][0]["targetPort"] == 7643
+    # The first of two steps: the sidecar is there, and the Service goes to the app. The second rolls no pods.
+    first = documents(render({"throughScimshim": False}, chart=chart, kube=kube))
+    assert only(first, "Service")["spec"]["ports"][0]["targetPort"] == 8080
+    assert only(first, "Deployment") == only(objects, "Deployment")
     off = documents(render({"scimshim": {"enabled": False}}, chart=chart, kube=kube))
     assert_valid(off)
     assert [o["kind"] for o in off] == ["Deployment", "Service"]

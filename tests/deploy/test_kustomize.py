@@ -124,9 +124,6 @@ def test_the_variants_differ_in_what_they_are_about():
 
     native, regular = container("sidecar"), container("sidecar-regular")
     assert native.pop("restartPolicy") == "Always"
-    assert native["lifecycle"].pop("preStop")["exec"]["command"] == [
-        part for part in regular["lifecycle"].pop("preStop")["exec"]["command"] if part not in ("--linger", "5s")
-    ]
     assert native == regular
 
 
@@ -147,6 +144,39 @@ def test_the_image_has_the_version_of_the_crate():
     for component in ("sidecar", "sidecar-regular"):
         (patch,) = yaml.safe_load((KUSTOMIZE / component / "sidecar.yaml").read_text())
         assert patch["value"]["image"] == f"ghcr.io/scimshim/scimshim:{version}"
+
+
+def patch_of_the_readme():
+    (found,) = re.findall(r"```yaml\n(patches:\n.*?)```", (KUSTOMIZE / "README.md").read_text(), re.S)
+    return yaml.safe_load(found)
+
+
+@pytest.mark.parametrize("component", ["sidecar", "sidecar-regular"])
+def test_a_longer_grace_period_is_lowered_and_kept_by_the_patch_of_the_readme(tmp_path, component):
+    mine = app(terminationGracePeriodSeconds=300)
+    lowered, kept = tmp_path / "lowered", tmp_path / "kept"
+    assert pod_of(overlay(lowered, component, mine))["terminationGracePeriodSeconds"] == 60
+    pod = pod_of(overlay(kept, component, mine, **patch_of_the_readme()))
+    assert pod["terminationGracePeriodSeconds"] == 300
+    assert_shim(pod, native=component == "sidecar")
+
+
+def service(labels):
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "my-app", "labels": labels},
+        "spec": {"selector": {"app": "my-app"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]},
+    }
+
+
+def test_the_sidecar_can_be_there_before_the_service_goes_through_it(tmp_path):
+    before = overlay(tmp_path / "before", "sidecar", app(), service({}))
+    after = overlay(tmp_path / "after", "sidecar", app(), service({"scimshim.io/sidecar": "enabled"}))
+    assert [only(o, "Service")["spec"]["ports"][0]["targetPort"] for o in (before, after)] == [8080, 7643]
+    assert_shim(pod_of(before), native=True)
+    # The second step rolls no pods.
+    assert only(before, "Deployment") == only(after, "Deployment")
 
 
 def test_what_the_readme_has_to_copy_works(tmp_path):

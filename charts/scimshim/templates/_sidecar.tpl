@@ -1,6 +1,6 @@
 {{/* The container and its volumes, for the pod of this chart and for that of a parent. */}}
 
-{{/* (dict "root" . "native" bool "linger" bool) */}}
+{{/* (dict "root" . "native" bool) */}}
 {{- define "scimshim.container" -}}
 {{- $root := .root -}}
 {{- with .root.Values -}}
@@ -57,11 +57,8 @@
           {{- /* The port of this pod: the file may name another, which is in force only after a restart. */}}
           - --admin
           - 127.0.0.1:{{ include "scimshim.adminPort" $root }}
-          {{- /* A native sidecar gets SIGTERM only after the app has ended; everybody else right after this hook. */}}
-          {{- if not $.native }}
           - --linger
           - {{ printf "%ds" (int .lingerSeconds) }}
-          {{- end }}
   {{- with .resources }}
   resources:
     {{- toYaml . | nindent 4 }}

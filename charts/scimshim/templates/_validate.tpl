@@ -59,8 +59,10 @@ What no schema can say: values that contradict each other. All problems at once,
 {{- $port := include "scimshim.port" (list $root $section (ternary 7643 7644 (eq $section "listen"))) -}}
 {{- if or (hasPrefix "127." $address) (hasPrefix "[::1]" $address) (hasPrefix "localhost" $address) -}}
 {{- $problems = append $problems (printf "config.%s.address is %s, and nobody outside the pod reaches it, the kubelet's probes included; write 0.0.0.0:%s" $section $address $port) -}}
-{{- else if or (not $port) (eq $port "0") -}}
+{{- else if or (not $port) (hasPrefix "0" $port) -}}
 {{- $problems = append $problems (printf "config.%s.address is %s, which does not say the port that Services and probes need; write a number" $section $address) -}}
+{{- else if or (gt (len $port) 5) (gt (int $port) 65535) -}}
+{{- $problems = append $problems (printf "config.%s.address is %s, and no port is over 65535; write another" $section $address) -}}
 {{- end -}}
 {{- end -}}
 {{- if eq (include "scimshim.scimPort" .) (include "scimshim.adminPort" .) -}}
@@ -198,8 +200,15 @@ What no schema can say: values that contradict each other. All problems at once,
 {{- $problems = append $problems (printf "extraVolumes has %s, a name of this chart's own" .name) -}}
 {{- end -}}
 {{- end -}}
-{{- if hasKey (.Values.configFiles | default dict) "config.yaml" -}}
+{{- $files := .Values.configFiles | default dict -}}
+{{- if hasKey $files "config.yaml" -}}
 {{- $problems = append $problems "configFiles has config.yaml, which is made of `config`" -}}
+{{- end -}}
+{{- if and (hasKey $files "tls") .Values.tls.enabled -}}
+{{- $problems = append $problems "configFiles has tls, and with tls.enabled that is the folder of the certificate; give the file another name" -}}
+{{- end -}}
+{{- if and (hasKey $files "secrets") .Values.secrets -}}
+{{- $problems = append $problems "configFiles has secrets, and that is the folder of what `secrets` has; give the file another name" -}}
 {{- end -}}
 
 {{- /* The end of a pod. */ -}}
