@@ -81,14 +81,14 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// A place behind those who wait for this app, if anybody does. Where there is no room and the app is back, a request
-    /// goes as if nobody waited.
+    /// Whether who comes now should go behind others.
+    pub(crate) fn is_occupied(&self, app: &Authority) -> bool {
+        self.count.load(Ordering::Relaxed) > 0 && self.lock().get(app).is_some_and(Line::is_occupied)
+    }
+
+    /// A place behind those who wait for this app. Where there is no room and the app is back, a request goes as if nobody
+    /// waited.
     pub(crate) fn behind(self: &Arc<Self>, app: &Authority, guest: Guest<'_>) -> Behind {
-        let is_free =
-            || self.count.load(Ordering::Relaxed) == 0 || !self.lock().get(app).is_some_and(Line::is_occupied);
-        if is_free() {
-            return Behind::Free;
-        }
         match self.join(app, guest) {
             Some(place) => Behind::Place(place),
             None if self.is_away(app) => Behind::Full,

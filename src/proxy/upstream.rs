@@ -174,7 +174,6 @@ impl App {
         let mut retries = self.retries;
         let mut waiting = None;
         let span = Span::current();
-        let mut end = End(self.beside.then(|| exchange.phases()));
         let mut held = match self.behind(outgoing, exchange) {
             Behind::Free => None,
             Behind::Full => return Err(Refusal::Hold),
@@ -185,7 +184,7 @@ impl App {
             let done = match &mut held {
                 None => attempt.await,
                 Some((place, _)) => {
-                    if !place.turn(until, &mut end).await {
+                    if !place.turn(until, &mut self.end(exchange)).await {
                         return Err(Refusal::Hold);
                     }
                     place.watch(attempt).await
@@ -225,7 +224,7 @@ impl App {
                 }
                 Some(refusal) => {
                     held = None;
-                    if end.has_begun() {
+                    if self.end(exchange).has_begun() {
                         return Err(refusal);
                     }
                     if waiting.is_none() {
@@ -253,8 +252,14 @@ impl App {
 
     /// A place behind those who wait for the app, where somebody does.
     fn behind(&self, outgoing: &Outgoing, exchange: &Exchange) -> Behind {
-        let app = outgoing.uri.authority();
+        // Who calls is looked at only where somebody waits, which is hardly ever.
+        let app = outgoing.uri.authority().filter(|app| self.lines.is_occupied(app));
         app.map_or(Behind::Free, |app| self.lines.behind(app, outgoing.guest(exchange)))
+    }
+
+    /// When an app that is away will not be back.
+    fn end(&self, exchange: &Exchange) -> End {
+        End(self.beside.then(|| exchange.phases()))
     }
 
     fn join(&self, outgoing: &Outgoing, exchange: &mut Exchange) -> Option<(Place, Counted)> {
