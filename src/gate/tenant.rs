@@ -20,7 +20,7 @@ use super::{
     allow::{Allowlist, Verdict},
     known::Known,
     rate::Limiter,
-    token::{self, Presented, Token},
+    token::{self, Authorization, Token},
     unlisted::{Sighting, Unlisted},
 };
 use crate::{
@@ -107,7 +107,7 @@ pub struct Place {
 impl Place {
     /// Where a SCIM target is in the app.
     pub fn scim(&self, target: &str) -> Option<Uri> {
-        self.at(&format!("{}{target}", self.base))
+        self.at(&[&self.base, target].concat())
     }
 
     /// A path of the app's origin.
@@ -214,7 +214,7 @@ impl Tenant {
     pub(super) fn admit(
         &self,
         caller: &Caller,
-        headers: &HeaderMap,
+        authorization: &Authorization<'_>,
         feeds: &Feeds,
         now: SystemTime,
         metrics: &Metrics,
@@ -226,7 +226,7 @@ impl Tenant {
         }
         // Looked at also where the address is refused, to count who would have been let in: most likely the IdP, from
         // an address that is missing on its list.
-        let token = token::check(&rules.tokens, Presented::of(headers, rules.bare_token), now);
+        let token = token::check(&rules.tokens, authorization.presented(rules.bare_token), now);
         let name = token.as_ref().ok().map(|token| Arc::clone(&token.name));
         let (listed, welcome) = self.judge(caller, feeds, now, token.is_ok(), metrics);
         let outcome = welcome.and_then(|()| {

@@ -65,6 +65,7 @@ use crate::{
         self, Caller, Tenant,
         rate::{self, Class, Turn},
         resolve::{Evidence, Prefix},
+        token::Authorization,
     },
     observe::{Metrics, Recorder, trace::step},
     quirk::TenantMode,
@@ -95,7 +96,8 @@ impl Proxy {
         let (method, version) = (parts.method.clone(), parts.version);
         let mut inbound = Inbound::new(body, &parts.headers);
         let id = self.ids.of(&parts.headers);
-        let mut exchange = Exchange::new(&self.recorder, &self.life, id, &method, &parts.headers);
+        // On the heap, for it moves on with the answer.
+        let mut exchange = Box::new(Exchange::new(&self.recorder, &self.life, id, &method, &parts.headers));
         let running = self.running.load_full();
         let span = exchange.span().clone();
         let outcome = running.exchange(connection, parts, &mut inbound, &mut exchange).instrument(span);
@@ -127,7 +129,7 @@ impl Proxy {
         let bodiless = repair::is_bodiless(&method, head.status);
         let limits = &running.settings.listen.limits;
         let times = Times { app: limits.deadline, client: limits.idle_timeout };
-        Response::from_parts(head, Reply::new(flow, bodiless, times, exchange, open))
+        Response::from_parts(head, Reply::new(flow, bodiless, version, times, exchange, open))
     }
 }
 
@@ -150,7 +152,7 @@ impl Running {
         let host = headers::host(uri.authority(), &parts.headers);
         let way = route::find(&self.settings.listen, self.gate.resolver(), &self.guarded, uri.path_and_query())?;
         let Way::Scim { prefix, target } = way else {
-            return self.pass(&caller, host.as_ref(), &uri, parts, body, exchange).await;
+            return Box::pin(self.pass(&caller, host.as_ref(), &uri, parts, body, exchange)).await;
         };
         exchange.target(target);
         exchange.wire().receives(target, &parts.headers, body.is_none());
@@ -160,10 +162,11 @@ impl Running {
             headers: &parts.headers,
             by_proxy: caller.by_proxy,
         };
-        let tenant = self.gate.tenant(&evidence, &caller)?;
+        let authorization = Authorization::of(&parts.headers);
+        let tenant = self.gate.tenant(&evidence, &caller, &authorization)?;
         exchange.of(&tenant);
         let admit = step!("admit");
-        let judged = admit.in_scope(|| self.gate.admit(&tenant, &caller, &parts.headers));
+        let judged = admit.in_scope(|| self.gate.admit(&tenant, &caller, &authorization));
         exchange.shown().judged(&judged);
         judged.outcome?;
         let class = rate::class(&parts.method, target);
@@ -198,7 +201,11 @@ impl Running {
         exchange.wire().forwards(&target, &outgoing);
         let method = outgoing.method.clone();
         let answer = self.app.send(&outgoing, deadline, exchange).await?;
-        let answer = redirect::follow(&self.app, &plan, outgoing, answer, deadline, exchange).await?;
+        let answer = if redirect::is_redirect(answer.status()) {
+            Box::pin(redirect::follow(&self.app, &plan, outgoing, answer, deadline, exchange)).await?
+        } else {
+            answer
+        };
         let upstream_url = tenant.place.url.clone();
         let question = Question { plan, tenant, method, target, base_url, upstream_url };
         repair::answer(question, answer, deadline, exchange).await

@@ -78,6 +78,18 @@ pub struct RefusedBody {
 /// A body that this parser and another could read differently is refused in tenant modes `rewrite` and `reject`; the
 /// latter refuses every deviation that the RFC does not allow.
 pub fn normalize(plan: &Plan, sent: &Sent<'_>) -> Result<Normalized, Box<RefusedBody>> {
+    normalize_seen(plan, sent, &mut |_| ())
+}
+
+/// The same; `look` is shown a body that could be read, with its edits, so that nobody has to read it again.
+///
+/// # Errors
+/// As [`normalize`].
+pub fn normalize_seen(
+    plan: &Plan,
+    sent: &Sent<'_>,
+    look: &mut dyn FnMut(&Doc<'_>),
+) -> Result<Normalized, Box<RefusedBody>> {
     if plan.tenant_mode() == TenantMode::Off {
         return Ok(Normalized::default());
     }
@@ -92,7 +104,7 @@ pub fn normalize(plan: &Plan, sent: &Sent<'_>) -> Result<Normalized, Box<Refused
     };
     let mut relabel = false;
     if has_message(sent.method) && !sent.body.is_empty() {
-        match body(&mut cx, sent, target) {
+        match body(&mut cx, sent, target, look) {
             Ok(new) => {
                 normalized.body = new;
                 relabel = content_type::mends(&mut cx, label);
@@ -144,7 +156,12 @@ enum Problem {
     Unfit(String),
 }
 
-fn body(cx: &mut Cx<'_>, sent: &Sent<'_>, target: &str) -> Result<Option<Vec<u8>>, Problem> {
+fn body(
+    cx: &mut Cx<'_>,
+    sent: &Sent<'_>,
+    target: &str,
+    look: &mut dyn FnMut(&Doc<'_>),
+) -> Result<Option<Vec<u8>>, Problem> {
     const BOM: &[u8] = b"\xef\xbb\xbf";
     let (bytes, mark) = match sent.body.strip_prefix(BOM) {
         Some(rest) => (rest, true),
@@ -163,6 +180,7 @@ fn body(cx: &mut Cx<'_>, sent: &Sent<'_>, target: &str) -> Result<Option<Vec<u8>
     }
     message(cx, &mut doc, sent.method, target)
         .map_err(|_| Problem::Unfit("more than 10000 operations in one PATCH; send them in several".to_owned()))?;
+    look(&doc);
     Ok(match (doc.is_changed(), strip) {
         (true, _) => Some(doc.write()),
         (false, true) => Some(bytes.to_vec()),

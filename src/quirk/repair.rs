@@ -85,6 +85,11 @@ pub struct Repaired {
 
 /// Repairs an answer. Never fails: what cannot be read goes on as sent.
 pub fn repair(plan: &Plan, asked: &Asked<'_>, answer: &Answer<'_>) -> Repaired {
+    repair_seen(plan, asked, answer, &mut |_| ())
+}
+
+/// The same; `look` is shown a body that could be read and goes on, with its edits, so that nobody has to read it again.
+pub fn repair_seen(plan: &Plan, asked: &Asked<'_>, answer: &Answer<'_>, look: &mut dyn FnMut(&Doc<'_>)) -> Repaired {
     if plan.tenant_mode() == TenantMode::Off {
         return Repaired::default();
     }
@@ -103,7 +108,7 @@ pub fn repair(plan: &Plan, asked: &Asked<'_>, answer: &Answer<'_>) -> Repaired {
         body: Body::AsSent,
         unread: None,
     };
-    work.run();
+    work.run(look);
     work.finish()
 }
 
@@ -145,7 +150,7 @@ enum Read<'b> {
 }
 
 impl Work<'_> {
-    fn run(&mut self) {
+    fn run(&mut self, look: &mut dyn FnMut(&Doc<'_>)) {
         if let Some(seconds) = retry_after::fix(&mut self.cx, self.answer.headers, self.asked.now) {
             self.headers.push((RETRY_AFTER, Some(seconds)));
         }
@@ -166,7 +171,7 @@ impl Work<'_> {
         let answer = self.answer;
         let body = answer.body.strip_prefix(BOM).unwrap_or(answer.body);
         match read(body, &self.cx) {
-            Read::Json(doc) => self.json(doc),
+            Read::Json(doc) => self.json(doc, look),
             Read::Ambiguous(why) => self.unread = Some(why),
             Read::Not(_) if self.is_error() => self.text_error(body),
             Read::Not(_)
@@ -284,7 +289,7 @@ impl Work<'_> {
         self.is_own = true;
     }
 
-    fn json(&mut self, mut doc: Doc<'_>) {
+    fn json(&mut self, mut doc: Doc<'_>, look: &mut dyn FnMut(&Doc<'_>)) {
         let root = doc.root();
         self.is_json = doc.kind(root).is_container();
         self.is_object = doc.kind(root) == Kind::Object;
@@ -304,8 +309,11 @@ impl Work<'_> {
         } else if self.status == StatusCode::OK && *self.asked.method == Method::DELETE {
             self.cx.report(Id::Delete200Body, || "status".to_owned());
         }
-        if self.body == Body::AsSent && doc.is_changed() {
-            self.body = Body::New(doc.write());
+        if self.body == Body::AsSent {
+            look(&doc);
+            if doc.is_changed() {
+                self.body = Body::New(doc.write());
+            }
         }
     }
 
