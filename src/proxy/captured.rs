@@ -44,6 +44,13 @@ impl Captured {
         self.forwarded = Some(Sent { target: target.into(), headers: Kept::of(&outgoing.headers), body });
     }
 
+    /// The body goes by another media type than was said before.
+    pub(crate) fn relabels(&mut self, headers: &HeaderMap) {
+        if let Some(forwarded) = &mut self.forwarded {
+            forwarded.headers = Kept::of(headers);
+        }
+    }
+
     /// The head of the app's answer.
     pub(crate) fn app_answers(&mut self, status: StatusCode, headers: &HeaderMap) {
         self.app = Some(Got { status: status.as_u16(), headers: Kept::of(headers), body: Body::Unknown });

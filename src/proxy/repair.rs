@@ -144,7 +144,7 @@ fn step(question: &Question, status: StatusCode, headers: &HeaderMap, body: &[u8
         collection_seen: collection.is_some_and(|collection| tenant.has_seen(collection)),
     };
     let repaired = quirk::repair(plan, &asked, &Answer { status, headers, body });
-    if let Some(collection) = collection.filter(|_| status == StatusCode::OK && *method == Method::GET) {
+    if let Some(collection) = quirk::shown(method, target, status) {
         tenant.saw(collection);
     }
     repaired
