@@ -28,7 +28,7 @@ examples:
   conformance/run --record --repeat 2                    writes docs/conformance.md and conformance/results.json
   conformance/run --serve legacy-a --port 8080           one server alone, until Ctrl-C
 
-exit status: 0 all is well; 1 a check was lost, or fell below the recorded figures, or is not classified, or a rule of
+exit status: 0 all is well; 1 a check was lost (and causes.toml does not say why it must be), or fell below the recorded figures, or is not classified, or a rule of
 causes.toml fits nothing, or two runs differ; 2 wrong usage, or something did not start; 130 stopped by Ctrl-C.
 The packages go into CONFORMANCE_CACHE (default: scimshim-conformance in the user's cache folder). Only registries while
 installing, only loopback afterwards."""
@@ -156,7 +156,11 @@ def judge(args, results, causes, unequal):
         rest, of, _, _ = verdict.sums(results, mode, [s for s in cells.SUITES if s not in cells.FIXED])
         say(f"{mode:8} {passed:5} of {total} checks and {flows:3} of {all_flows} flows; {rest} of {of} where the suite decides how many")
     for one in verdict.lost(results):
-        wrong.append("lost: " + " ".join(one))
+        rule = causes.why_lost(*one)
+        if rule:
+            say(f"lost, and cannot be otherwise: {' '.join(one)}: {rule.reason}")
+        else:
+            wrong.append("lost: " + " ".join(one))
     if "chosen" in args.modes:
         rest = verdict.remaining(results, causes)
         table, _ = verdict.by_cause(rest, causes)
