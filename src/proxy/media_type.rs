@@ -63,7 +63,6 @@ async fn adapted(
     }
     let other = if first == SCIM { JSON } else { SCIM };
     relabel(outgoing, other, exchange);
-    exchange.retried();
     let answer = app.send(outgoing, deadline, exchange).await?;
     // An app that has something else against the body refuses it by either name, and has taught nothing.
     if answer.status() != StatusCode::UNSUPPORTED_MEDIA_TYPE {
