@@ -22,7 +22,7 @@ const auth = betterAuth({
     telemetry: { enabled: false },
     logger: { disabled: true },
     rateLimit: { enabled: false },
-    plugins: [scim({ connections: [{ id: "proving", credentials: [{ type: "bearer", id: "one", token }] }] })],
+    plugins: [scim({ connections: [{ id: "conformance", credentials: [{ type: "bearer", id: "one", token }] }] })],
 });
 for (const [name, table] of Object.entries((await auth.$context).tables)) tables[table.modelName ?? name] ??= [];
 
