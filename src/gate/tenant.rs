@@ -66,6 +66,8 @@ pub struct Memory {
     pub(super) suggested: AtomicBool,
     /// Collections that have answered 200.
     pub(super) seen: Mutex<BTreeSet<&'static str>>,
+    /// The one media type of bodies that the app reads, where it has refused the other.
+    pub(super) media_type: Mutex<Option<&'static str>>,
     pub(super) limiter: Limiter,
     pub(super) unlisted: Unlisted,
     pub(super) known: Known,
@@ -162,6 +164,16 @@ impl Tenant {
     /// Whether this collection has answered 200 before.
     pub fn has_seen(&self, collection: &'static str) -> bool {
         self.memory.seen.lock().unwrap_or_else(PoisonError::into_inner).contains(collection)
+    }
+
+    /// The media type of bodies that the app was found to read, having refused the other.
+    pub fn media_type(&self) -> Option<&'static str> {
+        *self.memory.media_type.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers that media type.
+    pub fn reads(&self, media_type: &'static str) {
+        *self.memory.media_type.lock().unwrap_or_else(PoisonError::into_inner) = Some(media_type);
     }
 
     /// Remembers that this collection answers 200.

@@ -62,6 +62,13 @@ impl Captured {
         self.forwarded = Some(Sent { target: target.into(), headers: Kept::of(&outgoing.headers), body, facts });
     }
 
+    /// The body goes by another media type than was said before.
+    pub(crate) fn relabels(&mut self, headers: &HeaderMap) {
+        if let Some(forwarded) = &mut self.forwarded {
+            forwarded.headers = Kept::of(headers);
+        }
+    }
+
     /// The head of the app's answer.
     pub(crate) fn app_answers(&mut self, status: StatusCode, headers: &HeaderMap) {
         self.app = Some(Got::new(status.as_u16(), Kept::of(headers), Body::Unknown));

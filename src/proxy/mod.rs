@@ -1,5 +1,5 @@
-//! The way of one exchange. The files are the route: `accept` and `announce`, `route`, `normalize`, `upstream`,
-//! `redirect`, `repair`; `refusal` answers where the way ends early, `exchange` says at the end what happened.
+//! The way of one exchange. The files are the route: `accept` and `announce`, `route`, `normalize`, `paging`,
+//! `media_type`, `upstream`, `redirect`, `repair`; `refusal` answers where the way ends early, `exchange` says at the end what happened.
 //!
 //! Steps are plain functions and `?`; what a step refuses becomes an answer in one place. There are no layers: the
 //! bounds (time, size, number) belong to the steps that can name them in their answer.
@@ -14,7 +14,9 @@ mod headers;
 mod hold;
 mod house;
 mod life;
+mod media_type;
 mod normalize;
+mod paging;
 mod redirect;
 mod refusal;
 mod reload;
@@ -196,11 +198,12 @@ impl Running {
         parts.headers.remove(header::ACCEPT_ENCODING);
         let (target, payload) =
             normalize::request(&plan, &mut parts, target.to_owned(), body, limits, exchange).await?;
-        let mut outgoing = outgoing(&tenant, Some(class), parts, tenant.place.scim(&target), payload)?;
+        let asked = paging::as_the_app_counts(&plan, &parts.method, &target, exchange);
+        let mut outgoing = outgoing(&tenant, Some(class), parts, tenant.place.scim(&asked), payload)?;
         self.app.content_type(&mut outgoing);
-        exchange.wire().forwards(&target, &outgoing);
+        exchange.wire().forwards(&asked, &outgoing);
         let method = outgoing.method.clone();
-        let answer = self.app.send(&outgoing, deadline, exchange).await?;
+        let answer = media_type::send(&self.app, &plan, &mut outgoing, deadline, exchange).await?;
         let answer = if redirect::is_redirect(answer.status()) {
             Box::pin(redirect::follow(&self.app, &plan, outgoing, answer, deadline, exchange)).await?
         } else {

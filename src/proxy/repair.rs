@@ -153,7 +153,7 @@ fn step(
     let mut facts = None;
     let answer = Answer { status, headers, body };
     let repaired = quirk::repair_seen(plan, &asked, &answer, &mut |doc| facts = Some(Box::new(facts::Answer::of(doc))));
-    if let Some(collection) = collection.filter(|_| status == StatusCode::OK && *method == Method::GET) {
+    if let Some(collection) = quirk::shown(method, target, status) {
         tenant.saw(collection);
     }
     (repaired, facts)

@@ -23,7 +23,7 @@ pub use finding::{Findings, Fix, PLACES};
 pub use normalize::{HeaderEdit, Normalized, RefusedBody, Sent, Why, normalize, normalize_seen};
 pub use page::{Example, Message};
 pub use plan::{Idp, Mode, Plan, PlanSettings, Switch, TenantMode};
-pub use repair::{Answer, Asked, Body, Repaired, collection, repair, repair_seen};
+pub use repair::{Answer, Asked, Body, Repaired, collection, repair, repair_seen, shown};
 
 /// Which messages a quirk can stand in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
