@@ -201,6 +201,10 @@ fn resource(doc: &mut Doc<'_>, cx: &mut Cx<'_>, kind: &ResourceType, form: Form)
     }
     array_wrapped::unwrap_members(doc, cx, root, &kind.attrs);
     keys::settle(doc, cx, root, Some(kind), form, &|_| false);
+    // Again for a list whose key nobody knew before; where lists are only observed, each is noted once.
+    if doc.is_changed() && cx.fixes(Id::ArrayWrappedComplex) && cx.fixes(Id::ArrayWrappedScalar) {
+        array_wrapped::unwrap_members(doc, cx, root, &kind.attrs);
+    }
     schemas::of_resource(doc, cx, root, kind);
     walk::object(doc, cx, root, &kind.attrs, form);
     if form == Form::Post && doc.is_changed() && cx.fixes(Id::NullAttr) {
