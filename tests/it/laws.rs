@@ -10,6 +10,11 @@ use scimshim::{
 };
 use serde_json::{Value, json};
 
+mod activation;
+mod words;
+
+use activation::{actives, asks_for_true};
+
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
@@ -40,73 +45,7 @@ fn out(normalized: &Normalized, body: &[u8]) -> Vec<u8> {
 
 /// Keys that mean something to the engine, in the spellings seen in the field, and some that mean nothing.
 fn key() -> impl Strategy<Value = String> {
-    prop_oneof![
-        select(vec![
-            "active",
-            "Active",
-            "userName",
-            "USERNAME",
-            "name",
-            "Name",
-            "name.givenName",
-            "name.familyName",
-            "Name.FamilyName",
-            "givenName",
-            "familyName",
-            "title",
-            "emails",
-            "Emails",
-            "emails.value",
-            "members",
-            "members.value",
-            "value",
-            "Value",
-            "type",
-            "primary",
-            "$ref",
-            "display",
-            "displayName",
-            "roles",
-            "manager",
-            "department",
-            "Department",
-            "id",
-            "meta",
-            "schemas",
-            "externalId",
-            "addresses",
-            "vendor",
-            "cost.center",
-            "emails[type eq \"work\"].value",
-            "Emails[Type Eq work].Value",
-            "roles[primary eq \"True\"].value",
-            "x[y",
-            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
-            "URN:ietf:params:scim:schemas:extension:enterprise:2.0:user",
-            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department",
-            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:Department",
-            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User.costCenter",
-            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value",
-            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager",
-            "urn:ietf:params:scim:schemas:extension:enterprise:2.0User",
-            "urn:scim:schemas:extension:enterprise:2.0",
-            "urn:ietf:params:scim:schemas:core:2.0:User:displayName",
-            "urn:ietf:params:scim:schemas:core:2.0:User:name.givenName",
-            "urn:ietf:params:scim:schemas:core:2.0:User:emails.value",
-            "urn:ietf:params:scim:schemas:core:2.0:User",
-            "urn:acme:x:2.0:User:tag",
-            "urn:acme:x:2.0:User",
-            "urn:example:hr:2.0:User",
-            "urn:example:hr:2.0:User:level",
-            "urn:",
-            "urn:a",
-            "",
-            ".",
-            "a.b.c",
-        ])
-        .prop_map(str::to_owned),
-        "[a-zA-Z.:\\[\\]$ ]{0,6}",
-    ]
+    prop_oneof![select(words::KEYS).prop_map(str::to_owned), "[a-zA-Z.:\\[\\]$ ]{0,6}",]
 }
 
 fn scalar() -> impl Strategy<Value = Value> {
@@ -114,22 +53,7 @@ fn scalar() -> impl Strategy<Value = Value> {
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
-        select(vec![
-            "True",
-            "false",
-            "FALSE",
-            "1",
-            "7",
-            "007",
-            "",
-            "x",
-            "True ",
-            "{\"value\":\"Admin\",\"id\":\"1\"}",
-            "emails[type eq \"work\"]",
-            "a\"b\\c",
-            "é🚀",
-        ])
-        .prop_map(Value::from),
+        select(words::TEXTS).prop_map(Value::from),
     ]
 }
 
@@ -143,8 +67,7 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 fn operation() -> impl Strategy<Value = Value> {
-    let op =
-        select(vec!["add", "Add", "replace", "Replace", "REPLACE", "remove", "Remove", "delete", "Delete", "move", ""]);
+    let op = select(words::OPS);
     let path = prop_oneof![
         3 => Just(None),
         5 => key().prop_map(Some),
@@ -199,41 +122,6 @@ fn target() -> impl Strategy<Value = &'static str> {
 
 fn method() -> impl Strategy<Value = Method> {
     select(vec![Method::POST, Method::PUT, Method::PATCH])
-}
-
-/// Every value that stands at `active`, as key, path or filter key.
-fn actives(value: &Value, found: &mut Vec<Value>) {
-    let is_active = |text: &str| {
-        let leaf = text.rsplit([':', '.']).next().unwrap_or(text);
-        leaf.eq_ignore_ascii_case("active")
-    };
-    match value {
-        Value::Object(members) => {
-            if let (Some(path), Some(value)) = (members.get("path").and_then(Value::as_str), members.get("value"))
-                && is_active(path)
-            {
-                found.push(value.clone());
-            }
-            for (key, value) in members {
-                if is_active(key) {
-                    found.push(value.clone());
-                }
-                actives(value, found);
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| actives(item, found)),
-        _ => {}
-    }
-}
-
-fn asks_for_true(value: &Value) -> bool {
-    match value {
-        Value::Bool(active) => *active,
-        Value::String(text) => text.eq_ignore_ascii_case("true"),
-        Value::Array(items) => items.iter().any(asks_for_true),
-        Value::Object(members) => members.values().any(asks_for_true),
-        _ => false,
-    }
 }
 
 proptest! {
