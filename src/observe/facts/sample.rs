@@ -53,6 +53,7 @@ impl Sample {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self
