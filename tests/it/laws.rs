@@ -6,7 +6,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use scimshim::{
     json::{Doc, Duplicates, NoNames},
     quirk::{Idp, Mode, Normalized, Plan, PlanSettings, Sent, TenantMode, Why, normalize},
-    scim::{Registry, Type},
+    scim::{Filter, Path, Registry, Syntax, Type},
 };
 use serde_json::{Value, json};
 
@@ -14,6 +14,8 @@ mod activation;
 mod words;
 
 use activation::{actives, asks_for_true};
+
+use crate::rfc;
 
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -31,6 +33,12 @@ fn plan(everything: bool) -> Plan {
         }
     }
     Plan::new(&settings, Idp::Entra)
+}
+
+/// A plan in which every quirk is mended.
+fn all() -> Plan {
+    let quirks = scimshim::quirk::ALL.iter().map(|quirk| (quirk.id.to_owned(), Mode::Fix)).collect();
+    Plan::new(&PlanSettings { quirks, ..PlanSettings::default() }, Idp::Entra)
 }
 
 fn run(plan: &Plan, method: &Method, target: &str, body: &[u8]) -> Result<Normalized, Why> {
@@ -156,6 +164,30 @@ proptest! {
                 "{}", String::from_utf8_lossy(&once));
             prop_assert!(again.body.is_none());
         }
+    }
+
+    /// With all that can be fixed, what goes on is what the RFC asks for, by a reading that knows no quirk.
+    #[test]
+    fn a_fixed_message_is_clean(message in patch(), resource in value(), method in method(), target in target()) {
+        for (method, message) in [(Method::PATCH, message), (method, resource)] {
+            let body = message.to_string().into_bytes();
+            if let Ok(done) = run(&all(), &method, target, &body) {
+                let out = serde_json::from_slice(&out(&done, &body)).expect("JSON");
+                let target = done.target.as_deref().unwrap_or(target);
+                let faults: Vec<String> = rfc::request(method.as_str(), target, &out).iter().map(ToString::to_string).collect();
+                prop_assert!(faults.is_empty(), "{}: {}", faults.join("; "), out);
+            }
+        }
+    }
+
+    /// Paths and filters are what the grammar of the RFC has, read another way.
+    #[test]
+    fn the_grammar_has_what_is_read_strictly(text in key(), filter in "[a-c]{1,3}( (eq|pr|and|or|not)| \\(|\\)| \"a\"| 1| [a-c]|\\[|\\]){1,6}") {
+        let ours = Path::parse(&text, Syntax::Strict).ok();
+        let ours = ours.as_ref().map(|path| (path.urn.as_deref(), &*path.attr, path.filter.is_some(), path.sub.as_deref()));
+        let theirs = rfc::grammar::path(&text).map(|path| (path.urn, path.attribute, path.filter.is_some(), path.sub));
+        prop_assert_eq!(ours, theirs);
+        prop_assert_eq!(Filter::parse(&filter, Syntax::Strict).is_ok(), rfc::grammar::filter(&filter).is_some(), "{}", filter);
     }
 
     /// No fix, no change; and where there is a change there is a fix.
