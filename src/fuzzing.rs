@@ -6,6 +6,9 @@
 pub use crate::{
     cli::fuzzing::{Injector, pasted},
     feed::fuzzing::link,
-    observe::{admin::fuzzing::asked, fuzzing::recorded},
+    observe::{
+        admin::fuzzing::{asked, is_loopback},
+        fuzzing::recorded,
+    },
     proxy::fuzzing::{decoded, framing, has_dot_segment, proxy_header, way},
 };
