@@ -63,8 +63,18 @@ impl<'a> Message<'a> {
         self.normalize_with(self.plan, self.target, self.body)
     }
 
+    /// The same head with another target and body.
     pub fn normalize_with(&self, plan: &Plan, target: &str, body: &[u8]) -> Result<Normalized, Box<RefusedBody>> {
         quirk::normalize(plan, &Sent { method: &self.method, target, headers: &self.headers, body })
+    }
+
+    /// What was made of it, normalized again.
+    pub fn normalize_again(&self, first: &Normalized) -> Result<Normalized, Box<RefusedBody>> {
+        let mut headers = self.headers.clone();
+        edit(&mut headers, &first.headers);
+        let target = first.target.as_deref().unwrap_or(self.target);
+        let body = first.body.as_deref().unwrap_or(self.body);
+        quirk::normalize(self.plan, &Sent { method: &self.method, target, headers: &headers, body })
     }
 
     /// Repaired, for a target that has been normalized.
@@ -89,18 +99,22 @@ pub fn repaired(
     body: &[u8],
 ) -> (StatusCode, HeaderMap, Vec<u8>) {
     let mut after = headers.clone();
-    for (name, value) in &done.headers {
-        match value {
-            Some(value) => drop(after.insert(name.clone(), value.clone())),
-            None => drop(after.remove(name)),
-        }
-    }
+    edit(&mut after, &done.headers);
     let body = match &done.body {
         Body::AsSent => body.to_vec(),
         Body::Empty => Vec::new(),
         Body::New(new) => new.clone(),
     };
     (done.status.unwrap_or(status), after, body)
+}
+
+fn edit(headers: &mut HeaderMap, edits: &[quirk::HeaderEdit]) {
+    for (name, value) in edits {
+        match value {
+            Some(value) => drop(headers.insert(name.clone(), value.clone())),
+            None => drop(headers.remove(name)),
+        }
+    }
 }
 
 /// The plan of a profile; made once.

@@ -11,7 +11,7 @@ use crate::{
     activation::{actives, asks_for_true},
     input::{Message, repaired},
     mutate::{CANARY, KEPT},
-    rfc::{self, Kind, grammar},
+    rfc::{self, grammar},
 };
 
 /// Of a request.
@@ -31,10 +31,10 @@ pub fn request(message: &Message<'_>) {
 
     let body = first.body.as_deref().unwrap_or(message.body);
     let target = first.target.as_deref().unwrap_or(message.target);
-    let again = message.normalize_with(message.plan, target, body).expect("what was forwarded is legal");
+    let again = message.normalize_again(&first).expect("what was forwarded is legal");
     let more: Vec<_> = again.findings.fixes().map(|fix| (fix.quirk.as_str(), fix.at)).collect();
     assert!(
-        more.is_empty() && again.body.is_none() && again.target.is_none(),
+        more.is_empty() && again.body.is_none() && again.target.is_none() && again.headers.is_empty(),
         "a fixed request is settled: {more:?} in {target} {}",
         String::from_utf8_lossy(body)
     );
@@ -47,14 +47,14 @@ pub fn request(message: &Message<'_>) {
     let Ok(came) = serde_json::from_slice::<Value>(without_mark(message.body)) else { return };
     let out: Value = serde_json::from_slice(without_mark(body)).expect("what came was JSON");
     activations(&came, &out);
-    if message.method == Method::PATCH {
+    if message.method == Method::PATCH && target.starts_with("/Users/") {
         deactivations(&came, &out);
     }
     if message.everything {
         if message.method == Method::PATCH {
             removals(&came, &out);
         }
-        clean(message, target, &out);
+        clean(&rfc::request(message.method.as_str(), target, &out), &out);
     }
 }
 
@@ -189,20 +189,7 @@ fn words_in(value: &Value, words: &mut Vec<String>) {
 }
 
 /// With everything on, what goes on is what RFC 7643 and RFC 7644 ask for.
-fn clean(message: &Message<'_>, target: &str, out: &Value) {
-    let path = target.split('?').next().unwrap_or_default();
-    let mut segments = path.split('/').skip(1);
-    let (endpoint, id, deeper) = (segments.next(), segments.next(), segments.next());
-    let kind = match endpoint {
-        Some("Users") => Some(Kind::User),
-        Some("Groups") => Some(Kind::Group),
-        _ => None,
-    };
-    let faults = match (&message.method, kind, id.is_some(), deeper) {
-        (&Method::PATCH, kind, true, None) if kind.is_some() => rfc::patch(out, kind),
-        (&Method::POST, Some(kind), false, None) | (&Method::PUT, Some(kind), true, None) => rfc::resource(out, kind),
-        _ => Vec::new(),
-    };
+fn clean(faults: &[rfc::Fault], out: &Value) {
     assert!(faults.is_empty(), "{}: {out}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
 }
 
@@ -241,8 +228,8 @@ pub fn answer(message: &Message<'_>) {
         told_active(&came, &out);
         faithful(text(message.body), text(&body), false);
     }
-    if message.everything && first.unread.is_none() && message.method != Method::HEAD {
-        clean_answer(message, target, status, &headers, &out);
+    if message.everything && first.unread.is_none() && !headers.contains_key(header::CONTENT_ENCODING) {
+        clean(&rfc::answer(message.method.as_str(), target, status.as_u16(), &out), &out);
     }
 }
 
@@ -255,38 +242,6 @@ fn told_active(came: &Value, out: &Value) {
         found.iter().filter(|value| asks_for_true(value) || is_one(value)).count()
     };
     assert!(count(out, false) <= count(came, true), "nobody is told active whom the app did not call so: {out}");
-}
-
-fn clean_answer(message: &Message<'_>, target: &str, status: StatusCode, headers: &http::HeaderMap, out: &Value) {
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let mut segments = path.split('/').skip(1);
-    let (endpoint, id, deeper) = (segments.next(), segments.next(), segments.next());
-    let kind = match endpoint {
-        Some("Users") => Kind::User,
-        Some("Groups") => Kind::Group,
-        _ => return,
-    };
-    // What the query leaves out may be missing.
-    let whole = !query.contains("ttributes=") && deeper.is_none() && id != Some(".search");
-    let is_coded = headers.contains_key(header::CONTENT_ENCODING);
-    if !out.is_object() || is_coded || !whole {
-        return;
-    }
-    let faults = if status.is_client_error() || status.is_server_error() {
-        rfc::error(out, status.as_u16())
-    } else if status != StatusCode::OK && status != StatusCode::CREATED {
-        return;
-    } else if out.get("Resources").is_some_and(Value::is_array) && id.is_none() && message.method == Method::GET {
-        rfc::list(out, kind)
-    } else if out.get("id").is_some_and(|id| id.is_string() && id != "")
-        && id.is_some()
-        && message.method != Method::DELETE
-    {
-        rfc::answered(out, kind)
-    } else {
-        return;
-    };
-    assert!(faults.is_empty(), "{}: {out}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
 }
 
 /// No value is told: not in a place, not in a refusal, not in what is printed for debugging.

@@ -49,7 +49,11 @@ pub static TARGET: Target = Target {
 
 fn run(data: &[u8]) {
     let _ = fuzzing::pasted(data);
-    let Ok(line) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    text.lines().for_each(one);
+}
+
+fn one(line: &str) {
     match case(line) {
         Ok(outcome) => {
             let text = serde_json::to_string(&outcome).expect("memory");
