@@ -51,7 +51,7 @@ pub fn request(message: &Message<'_>) {
         deactivations(&came, &out);
     }
     if message.everything {
-        if message.method == Method::PATCH {
+        if message.method == Method::PATCH && target.starts_with("/Groups/") {
             removals(&came, &out);
         }
         clean(&rfc::request(message.method.as_str(), target, &out), &out);
@@ -132,7 +132,7 @@ fn removals(came: &Value, out: &Value) {
         let path = named(operation, "path").and_then(Value::as_str).unwrap_or_default();
         asked.extend(path.split(['"', '[', ']', ' ', '(', ')']).map(str::to_owned));
         // A filter may quote with escapes.
-        asked.push(path.to_owned());
+        asked.extend(grammar::path(path).and_then(|path| path.filter).and_then(one_id));
     }
     if all {
         return;
@@ -143,7 +143,7 @@ fn removals(came: &Value, out: &Value) {
             continue;
         }
         // What names nobody in a way that the field knows stays what it is.
-        if path.filter.is_none() && !named(operation, "value").is_some_and(names_members) {
+        if path.sub.is_some() || path.filter.is_none() && !named(operation, "value").is_some_and(names_members) {
             let same = |sent: &Value| is_removal(sent, true) && named(sent, "value") == named(operation, "value");
             if operations(came).any(same) {
                 continue;
@@ -152,15 +152,28 @@ fn removals(came: &Value, out: &Value) {
         let Some(filter) = path.filter else {
             panic!("a removal of members became one of all of them: {operation}");
         };
-        let id = filter.strip_prefix("value eq ").and_then(|json| serde_json::from_str::<String>(json).ok());
+        let id = one_id(filter);
         let known = id.is_none_or(|id| asked.iter().any(|word| *word == id || word.contains(&id)));
         assert!(known, "a removal names somebody who was not named: {operation}");
     }
 }
 
+/// Who is meant by a filter for one id.
+fn one_id(filter: &str) -> Option<String> {
+    let (name, rest) = filter.split_at_checked(5)?;
+    let (op, json) = rest.trim_start().split_at_checked(2)?;
+    let is_id = name.eq_ignore_ascii_case("value") && op.eq_ignore_ascii_case("eq");
+    is_id.then(|| serde_json::from_str(json.trim()).ok())?
+}
+
 fn is_removal(operation: &Value, in_dialect: bool) -> bool {
-    let Some(op) = named(operation, "op").and_then(Value::as_str) else { return false };
-    if in_dialect { ["remove", "delete"].iter().any(|known| known.eq_ignore_ascii_case(op)) } else { op == "remove" }
+    let Some(op) = named(operation, "op").and_then(Value::as_str) else {
+        return false;
+    };
+    // To replace by nothing is to remove (`patch-null-clear`, `patch-empty-string-clear`).
+    let clears = || named(operation, "value").is_some_and(|value| value.is_null() || value == "");
+    let removes = |known: &&str| known.eq_ignore_ascii_case(op);
+    if in_dialect { ["remove", "delete"].iter().any(removes) || clears() } else { op == "remove" }
 }
 
 /// Members as Entra and others name them in a removal.
@@ -226,7 +239,10 @@ pub fn answer(message: &Message<'_>) {
     let Ok(out) = out else { return };
     if let Ok(came) = came {
         told_active(&came, &out);
-        faithful(text(message.body), text(&body), false);
+        // In schema definitions nulls are taken out at any depth (`schemas-null`).
+        if !target.to_ascii_lowercase().starts_with("/schemas") {
+            faithful(text(message.body), text(&body), false);
+        }
     }
     if message.everything && first.unread.is_none() && !headers.contains_key(header::CONTENT_ENCODING) {
         clean(&rfc::answer(message.method.as_str(), target, status.as_u16(), &out), &out);

@@ -80,7 +80,9 @@ impl<'a> Reader<'a> {
                 self.depth -= 1;
                 return Some(());
             }
-            self.blanks();
+            if !self.blanks() {
+                return None;
+            }
         }
     }
 

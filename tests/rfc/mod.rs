@@ -13,10 +13,6 @@ use serde_json::Value;
 
 use schema::{Attribute, Kind, Schema};
 
-const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
-const LIST: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
-const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
-
 /// What is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -102,11 +98,10 @@ impl Place {
 fn patch(message: &Value, kind: Kind) -> Vec<Fault> {
     let mut faults = Faults::default();
     let Some(members) = message.as_object() else { return faults.0 };
-    for name in ["schemas", "Operations"] {
-        spelled(&mut faults, members, name, "");
-    }
+    spelled(&mut faults, members, "Operations", "");
     let Some(operations) = members.get("Operations").and_then(Value::as_array) else { return faults.0 };
-    faults.check(names(message, PATCH_OP), "/schemas", "a PATCH names its schema (RFC 7644 3.5.2)");
+    spelled(&mut faults, members, "schemas", "");
+    faults.check(names(message), "/schemas", "a PATCH names its schema (RFC 7644 3.5.2)");
     for (index, operation) in operations.iter().enumerate() {
         let at = format!("/Operations/{index}");
         let Some(parts) = operation.as_object() else { continue };
@@ -124,7 +119,7 @@ fn patch(message: &Value, kind: Kind) -> Vec<Fault> {
             None | Some("") => members_of(&mut faults, value, kind.schema(), &at),
             Some(path) => {
                 // What a filter has chosen is one element.
-                let fits = |attribute: &&Attribute| !(value.is_array() && (path.contains('[') || attribute.boolean));
+                let fits = |_: &&Attribute| !(value.is_array() && path.contains('['));
                 if let Some(attribute) = kind.schema().at(path).filter(fits) {
                     values_of(&mut faults, value, attribute, &at);
                 }
@@ -156,7 +151,7 @@ fn list(value: &Value, kind: Kind) -> Vec<Fault> {
         faults.check(none, "/Resources", "a list without resources counts none (RFC 7644 3.4.2)");
         return faults.0;
     };
-    faults.check(names(value, LIST), "/schemas", "a list names its schema (RFC 7644 3.4.2)");
+    faults.check(names(value), "/schemas", "a list names its schema (RFC 7644 3.4.2)");
     for name in ["totalResults", "startIndex", "itemsPerPage"] {
         // How many there are in all is not always known from one page.
         let is_number = value.get(name).is_none_or(|count| {
@@ -173,7 +168,7 @@ fn list(value: &Value, kind: Kind) -> Vec<Fault> {
 /// An Error, RFC 7644 3.12: its schema, and the status as text.
 fn error(value: &Value, status: u16) -> Vec<Fault> {
     let mut faults = Faults::default();
-    faults.check(names(value, ERROR), "/schemas", "an Error names its schema (RFC 7644 3.12)");
+    faults.check(names(value), "/schemas", "an Error names its schema (RFC 7644 3.12)");
     let told = value.get("status").and_then(Value::as_str);
     faults.check(told == Some(&status.to_string()), "/status", "an Error has the status as text (RFC 7644 3.12)");
     faults.0
@@ -183,18 +178,15 @@ fn whole(faults: &mut Faults, value: &Value, kind: Kind, at: &str) {
     let id = value.get("id");
     // Absent where the query asked for other attributes only.
     faults.check(id.is_none_or(|id| !id.is_number()), &format!("{at}/id"), "an id is text (RFC 7643 3.1)");
-    faults.check(names(value, kind.urn()), &format!("{at}/schemas"), "a resource names its schema (RFC 7643 3)");
+    faults.check(names(value), &format!("{at}/schemas"), "a resource names its schema (RFC 7643 3)");
     members_of(faults, value, kind.schema(), at);
 }
 
 /// Whether a message names a schema. A list of others cannot be mended, and is taken as it is.
-fn names(value: &Value, urn: &str) -> bool {
+fn names(value: &Value) -> bool {
     match value.get("schemas") {
         None | Some(Value::Null) => false,
-        Some(Value::Array(urns)) => {
-            let is_meant = |name: &Value| name.as_str().is_some_and(|name| name.eq_ignore_ascii_case(urn));
-            !urns.is_empty() && (urns.iter().any(|name| name == urn) || !urns.iter().any(is_meant))
-        }
+        Some(Value::Array(urns)) => !urns.is_empty(),
         Some(_) => true,
     }
 }
@@ -223,7 +215,7 @@ fn members_of(faults: &mut Faults, value: &Value, schema: &Schema, at: &str) {
 fn values_of(faults: &mut Faults, value: &Value, attribute: &Attribute, at: &str) {
     match value {
         // A list where one value belongs is the app's to refuse.
-        Value::Array(items) if !attribute.boolean => {
+        Value::Array(items) if attribute.multi => {
             for (index, item) in items.iter().enumerate().filter(|(_, item)| !item.is_array()) {
                 values_of(faults, item, attribute, &format!("{at}/{index}"));
             }

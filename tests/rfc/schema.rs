@@ -23,20 +23,22 @@ pub(crate) struct Schema {
 pub(crate) struct Attribute {
     pub(crate) name: &'static str,
     pub(crate) boolean: bool,
+    /// It has many values.
+    pub(crate) multi: bool,
     /// Of a complex one.
     pub(crate) sub: Schema,
 }
 
-/// `?` behind a name: a boolean; braces: sub-attributes.
-const COMMON: &str = "schemas id externalId meta { resourceType created lastModified location version } ";
+/// Behind a name, `?` is a boolean and `*` has many values; in braces are sub-attributes.
+const COMMON: &str = "schemas* id externalId meta { resourceType created lastModified location version } ";
 const USER: &str = "userName name { formatted familyName givenName middleName honorificPrefix honorificSuffix } \
     displayName nickName profileUrl title userType preferredLanguage locale timezone active? password \
-    emails { value display type primary? } phoneNumbers { value display type primary? } \
-    ims { value display type primary? } photos { value display type primary? } \
-    addresses { formatted streetAddress locality region postalCode country type primary? } \
-    groups { value $ref display type } entitlements { value display type primary? } \
-    roles { value display type primary? } x509Certificates { value display type primary? } ";
-const GROUP: &str = "displayName members { value $ref type display } ";
+    emails* { value display type primary? } phoneNumbers* { value display type primary? } \
+    ims* { value display type primary? } photos* { value display type primary? } \
+    addresses* { formatted streetAddress locality region postalCode country type primary? } \
+    groups* { value $ref display type } entitlements* { value display type primary? } \
+    roles* { value display type primary? } x509Certificates* { value display type primary? } ";
+const GROUP: &str = "displayName members* { value $ref type display } ";
 const ENTERPRISE: &str =
     "employeeNumber costCenter organization division department manager { value $ref displayName } ";
 
@@ -45,13 +47,6 @@ const GROUP_URN: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 const ENTERPRISE_URN: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
 impl Kind {
-    pub(crate) fn urn(self) -> &'static str {
-        match self {
-            Self::Group => GROUP_URN,
-            Self::User => USER_URN,
-        }
-    }
-
     pub(crate) fn schema(self) -> &'static Schema {
         static USERS: OnceLock<Schema> = OnceLock::new();
         static GROUPS: OnceLock<Schema> = OnceLock::new();
@@ -104,8 +99,9 @@ fn level(words: &mut std::iter::Peekable<impl Iterator<Item = &'static str>>) ->
     while let Some(word) = words.next().filter(|word| *word != "}") {
         let sub = if words.next_if_eq(&"{").is_some() { level(words) } else { Vec::new() };
         attributes.push(Attribute {
-            name: word.trim_end_matches('?'),
+            name: word.trim_end_matches(['?', '*']),
             boolean: word.ends_with('?'),
+            multi: word.ends_with('*'),
             sub: Schema { attributes: sub, extension: None },
         });
     }

@@ -57,7 +57,7 @@ pub const ALL: &[&Target] = &[
 ];
 
 /// For a parser that goes over its text a few times and makes a few copies of it.
-const PARSER: Cost = Cost { steps: 50_000, steps_per_byte: 2_000, room: 200_000, room_per_byte: 1_000 };
+const PARSER: Cost = Cost { steps: 50_000, steps_per_byte: 2_000, room: 200_000, room_per_byte: 4_000 };
 
 /// For the laws, which run the engine a few times and read all of it again. Each quirk may look at each part.
 const ENGINE: Cost = Cost { steps: 3_000_000, steps_per_byte: 20_000, room: 20_000_000, room_per_byte: 5_000 };
