@@ -131,10 +131,15 @@ fn removals(came: &Value, out: &Value) {
         value.into_iter().for_each(|value| words_in(value, &mut asked));
         let path = named(operation, "path").and_then(Value::as_str).unwrap_or_default();
         asked.extend(path.split(['"', '[', ']', ' ', '(', ')']).map(str::to_owned));
-        // A filter may quote with escapes.
+        // A filter may quote with escapes, or not at all.
+        asked.push(path.to_owned());
         asked.extend(grammar::path(path).and_then(|path| path.filter).and_then(one_id));
     }
-    if all {
+    let clears = |(key, value): (&String, &Value)| {
+        key.to_ascii_lowercase().contains("members") && (value.is_null() || value == "")
+    };
+    let values = operations(came).filter_map(|operation| named(operation, "value")?.as_object());
+    if all || values.flatten().any(clears) {
         return;
     }
     for operation in operations(out).filter(|operation| is_removal(operation, false)) {

@@ -147,6 +147,11 @@ fn what_was_once_not_settled_is() {
             "/Users",
             json!({"schemas": [USER], "userName": "u", "roles": {"value": ["{\"value\":\"Admin\",\"id\":\"1\"}"]}}),
         ),
+        (
+            Method::POST,
+            "/Users",
+            json!({"schemas": [USER], "userName": "u", "roles": {"value": json!({"value": json!({"value": "Admin"}).to_string()}).to_string()}}),
+        ),
     ];
     for (method, target, message) in cases {
         let body = message.to_string().into_bytes();

@@ -60,7 +60,7 @@ pub(crate) fn answer(method: &str, target: &str, status: u16, body: &Value) -> V
     let is_list = method == "GET" && !place.has_id && body.get("Resources").is_some_and(Value::is_array);
     let has_id = body.get("id").and_then(Value::as_str).is_some_and(|id| !id.is_empty());
     match status {
-        400.. => error(body, status),
+        400..600 => error(body, status),
         // What a query leaves out may be missing.
         200 | 201 if place.selects => Vec::new(),
         200 if is_list => list(body, kind),
