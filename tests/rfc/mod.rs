@@ -177,7 +177,7 @@ fn error(value: &Value, status: u16) -> Vec<Fault> {
 fn whole(faults: &mut Faults, value: &Value, kind: Kind, at: &str) {
     let id = value.get("id");
     // Absent where the query asked for other attributes only.
-    faults.check(id.is_none_or(|id| !id.is_number()), &format!("{at}/id"), "an id is text (RFC 7643 3.1)");
+    faults.check(id.is_none_or(|id| !id.is_u64()), &format!("{at}/id"), "an id is text (RFC 7643 3.1)");
     faults.check(names(value), &format!("{at}/schemas"), "a resource names its schema (RFC 7643 3)");
     members_of(faults, value, kind.schema(), at);
 }
