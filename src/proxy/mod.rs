@@ -10,6 +10,8 @@ mod body;
 mod captured;
 mod exchange;
 mod framing;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod headers;
 mod hold;
 mod house;
