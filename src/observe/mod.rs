@@ -12,6 +12,7 @@ pub mod journal;
 pub mod key;
 pub mod ledger;
 pub mod log;
+pub mod memory;
 pub mod metrics;
 pub mod pace;
 pub mod recorder;

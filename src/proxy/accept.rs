@@ -343,7 +343,8 @@ impl Hall {
         let traffic = Arc::new(Traffic::default());
         let wire = Wire::new(stream, Arc::clone(proxy), Arc::clone(&traffic));
         let service = service_fn(|request| {
-            let exchange = Arc::clone(proxy).handle(connection, Open::new(&traffic), request);
+            // hyper keeps room for one in each connection, to its end. In a box it is there only while there is one.
+            let exchange = Box::pin(Arc::clone(proxy).handle(connection, Open::new(&traffic), request));
             async { Ok::<_, Infallible>(exchange.await) }
         });
         let life = &proxy.life;

@@ -194,6 +194,9 @@ impl Proxy {
         if let Some(files) = files::raise_limit() {
             (limits.connections, limits.in_flight) = files::fit(files, limits.connections, limits.in_flight);
         }
+        if let Some(memory) = memory::limit() {
+            limits.connections = memory::fit(memory, limits.connections);
+        }
         for key in before.keep(&mut settings) {
             tracing::warn!(key, "this changes only with a restart; the old value stays in force");
             let what = "changed, and in force only after a restart".to_owned();

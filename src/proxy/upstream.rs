@@ -52,6 +52,7 @@ use super::{
     body::Payload,
     exchange::Exchange,
     hold::{Behind, End, Guest, Lines, Place},
+    names::Names,
     refusal::Refusal,
 };
 use crate::{
@@ -127,6 +128,7 @@ impl App {
             .pool_idle_timeout(POOL_IDLE)
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
+            .http1_max_buf_size(READ)
             // Inside TLS the two sides agree (RFC 7301).
             .http2_only(settings.http2 && !settings.url.is_tls())
             .build(connector);
@@ -367,7 +369,7 @@ fn cause(failure: &Failure) -> &'static str {
 #[derive(Debug, Clone)]
 pub(crate) struct Connector {
     lines: Arc<Lines>,
-    tcp: HttpConnector,
+    tcp: HttpConnector<Names>,
     tls: Option<Arc<Live<ClientConfig>>>,
     patience: Duration,
     open: IntGauge,
@@ -380,7 +382,7 @@ impl Connector {
     /// It is called by TLS, and a file for that cannot be used.
     pub(crate) fn new(settings: &settings::Upstream, metrics: &Metrics) -> Result<Self, tls::Unusable> {
         let patience = settings.connect_timeout;
-        let mut tcp = HttpConnector::new();
+        let mut tcp = HttpConnector::new_with_resolver(Names::new(patience));
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(patience));
         tcp.enforce_http(false);
@@ -425,7 +427,7 @@ impl Service<Uri> for Connector {
             };
             uri.authority().into_iter().for_each(|app| lines.opened(app));
             open.inc();
-            Ok(Socket { io: TokioIo::new(stream), open, severed: Severed::default() })
+            Ok(Socket { io: TokioIo::new(stream), open, severed: Severed::default(), reads: 0 })
         })
     }
 }
@@ -437,7 +439,17 @@ pub(crate) struct Socket {
     io: TokioIo<Stream>,
     open: IntGauge,
     severed: Severed,
+    /// Since others had a turn.
+    reads: u8,
 }
+
+/// So often one connection is read before others have a turn. An app that says something without end, and nothing that
+/// goes on (interim answers, control frames), would else keep the thread.
+const READS: u8 = 4;
+
+/// What is read at once, and so the largest head of an answer. What we read of requests is half of it, and other proxies
+/// stop there too.
+const READ: usize = 128 << 10;
 
 /// Whether something that was written went nowhere.
 #[derive(Debug, Clone, Default)]
@@ -479,7 +491,14 @@ impl Connection for Socket {
 
 impl Read for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
+        if self.reads >= READS {
+            self.reads = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let read = Pin::new(&mut self.io).poll_read(cx, buf);
+        self.reads = if read.is_ready() { self.reads + 1 } else { 0 };
+        read
     }
 }
 

@@ -118,7 +118,7 @@ async fn serve(mut stream: TcpStream, script: Script, log: Arc<Mutex<Vec<Seen>>>
     let mut buffer = Vec::new();
     loop {
         let Some(seen) = read(&mut stream, &mut buffer).await? else { return Ok(()) };
-        if seen.line.contains("bystander") {
+        if seen.line.contains("/bystander/") || seen.line.contains("/1/scim/") {
             // Between the two nothing is shared but the shim, so it must get its own name back.
             stream.write_all(&answer(&user("bystander"))).await?;
             continue;

@@ -17,6 +17,7 @@ pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
 pub(crate) const PING: u8 = 6;
 pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
 pub(crate) const CONTINUATION: u8 = 9;
 
 pub(crate) const END_STREAM: u8 = 1;
@@ -138,9 +139,13 @@ fn serve(mut stream: TcpStream, attack: &Mutex<Attack>, requests: &AtomicUsize) 
     stream.read_exact(&mut [0; 24])?;
     stream.write_all(&frame(SETTINGS, 0, 0, &[]))?;
     loop {
-        let (kind, flags, id, _) = read(&mut stream)?;
+        let (kind, flags, id, payload) = read(&mut stream)?;
         if kind == SETTINGS && flags & 1 == 0 {
             stream.write_all(&frame(SETTINGS, 1, 0, &[]))?;
+        }
+        if kind == DATA && !payload.is_empty() {
+            // Room for as much again, on the connection.
+            stream.write_all(&frame(WINDOW_UPDATE, 0, 0, &u32::try_from(payload.len()).unwrap().to_be_bytes()))?;
         }
         if kind > HEADERS || flags & END_STREAM == 0 {
             continue;

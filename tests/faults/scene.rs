@@ -152,6 +152,12 @@ impl Scene {
         let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let [data, admin] = [free_port(), free_port()].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let shim = Process::start_below(&above, data, admin, &config, &variables);
+        let ready = || ask(shim.admin, "GET", "/readyz").starts_with("HTTP/1.1 200");
+        let began = Instant::now();
+        while !ready() {
+            assert!(began.elapsed() < REST, "it does not become ready: {}", shim.log());
+            thread::sleep(Duration::from_millis(20));
+        }
         let bystander = Bystander::start(shim.data, &format!("/t/{}/scim/v2", stage.names[0]));
         // Until everything that is made once has been made.
         thread::sleep(Duration::from_millis(500));

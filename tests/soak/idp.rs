@@ -27,6 +27,9 @@ const USERS: usize = 12;
 /// Until the next cycle of Entra, or until somebody looks at Okta's tasks.
 const CYCLE: Duration = Duration::from_secs(2);
 
+/// What is wrong before a tenant gives up.
+const MOST_WRONG: usize = 20;
+
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
@@ -290,17 +293,22 @@ impl Idp {
         let Some((group, mut members)) = self.group.clone() else { return };
         change(&mut members);
         let target = format!("/Groups/{group}");
+        members.sort();
         loop {
             let done = self.write(what, "PATCH", &target, body);
-            let there = match done {
+            let told = done.is_some();
+            // Entra wants 204 for a group, which says nothing of what is there.
+            let there = match done.filter(Value::is_object) {
                 Some(there) => there,
                 None => self.insist("look-up", &target),
             };
             let mut now: Vec<String> = there["members"].as_array().into_iter().flatten().map(id_of).collect();
-            let (mut sorted, is_same) = (members.clone(), |a: &Vec<String>, b: &Vec<String>| a == b);
             now.sort();
-            sorted.sort();
-            if is_same(&now, &sorted) {
+            let is_so = now == members;
+            self.expect(is_so || !told, || {
+                format!("{what}: told success, and the group has {now:?}, expected {members:?}")
+            });
+            if is_so || told {
                 self.group = Some((group, members));
                 return;
             }
@@ -347,6 +355,8 @@ impl Idp {
     fn expect(&mut self, holds: bool, what: impl FnOnce() -> String) {
         if !holds {
             self.book.wrong.push(what());
+            // It would try for ever.
+            assert!(self.book.wrong.len() < MOST_WRONG, "{:#?}", self.book.wrong);
         }
     }
 
