@@ -20,6 +20,7 @@ use crate::{
     observe::{
         files,
         house::{House as _, NotReloaded},
+        memory,
     },
     watch::{self, Seen},
 };

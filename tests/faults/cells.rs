@@ -93,7 +93,7 @@ pub(crate) const CELLS: &[Cell] = &[
     cell("client_h2_empty_continuations", CLIENT, "HTTP/2: CONTINUATION flood, empty frames", "the connection ends", "", client::h2_empty_continuations),
     cell("client_h2_pings", CLIENT, "HTTP/2: PINGs without end, no answer read", "the connection ends after `idle_timeout`", "", client::h2_pings),
     cell("few_files", HOST, "160 open files for 30 connections", "limits are lowered at start, and everybody has a turn", "log: `may open too few files`", system::few_files),
-    cell("no_files", HOST, "no open file is left while it runs", "503 where the app would need one; who waits outside is served when there is one again", "`refusals_total{reason=\"overload\"}`, log: `out of open files`", system::no_files),
+    cell("no_files", HOST, "no open file is left while it runs", "connections that are there serve everybody in turn, else 503; who waits outside is served when there is a file again", "`refusals_total{reason=\"overload\"}`, log: `out of open files`", system::no_files),
     cell("little_memory", HOST, "40 bodies of 10 MB at once, 192 MiB of memory", "200, or 503 with Retry-After: nothing was done", "`refusals_total{reason=\"overload\"}`", system::little_memory),
     cell("full_disk", HOST, "no room for ledger, audit stream and feed copy", "goes on without; written again when there is room", "`ledger_writable`, `audit_writable`, `cache_writable`", system::full_disk),
     cell("feed_flaps", HOST, "a feed is 500, HTML, empty, shrunk, overbroad, cut, silent, twice", "the last good copy stays in force: 200 and 403 as before", "`feed_state`, `feed_rejected_total`", system::feed),

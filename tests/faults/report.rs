@@ -6,7 +6,7 @@ use super::{admin::machine, cells::CELLS, scene::Outcome};
 
 /// What was measured.
 pub(crate) fn figures(outcomes: &BTreeMap<usize, Outcome>) -> String {
-    let mut table = "| cell | got | counted | beside it: sent, p50, longest | in the shim, p50 | queued, mean | memory: before, once, twice, most (MiB) | files: before, after |\n\
+    let mut table = "| cell | got | counted | beside it: sent, p50, longest | in the shim, p50 | queued, mean | memory: before, after a run, at the end, most (MiB) | files: before, after |\n\
                      |---|---|---|---|---|---|---|---|\n"
         .to_owned();
     for (number, outcome) in outcomes {
@@ -35,8 +35,9 @@ pub(crate) fn write(outcomes: &BTreeMap<usize, Outcome>) {
         one does not hold. Metrics stand without their prefix `scimshim_`.\n\n\
         Each cell is the program as a process, an app, a tenant that is hit and one that is not. The other tenant sends reads and\n\
         writes all the time: none of its requests may fail, in any cell. Each answer that was sent is counted in `/metrics`, each\n\
-        refusal under its reason, and nothing else. No cell leaves an open file. Cells whose memory stands for \"once\" and \"twice\"\n\
-        are played twice: what the second run adds is at most 6 MiB.\n\n\
+        refusal under its reason, and nothing else. No cell leaves an open file. Cells that can be\n\
+        are played until a run adds less than 4 MiB to the memory, which has to be soon: what is left after the first is what the\n\
+        allocator keeps.\n\n\
         Limits are short so that a run is: `header_timeout` 1 s, `body_timeout` 2 s, `idle_timeout` 3 s, `deadline` 3 s, `hold` 1 s.\n\n\
         ## What is told, and where it is seen\n\n\
         | side | fault | expected | look at | cell |\n|---|---|---|---|---|\n"

@@ -4,8 +4,8 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
-    io::Write,
-    path::Path,
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -62,17 +62,29 @@ pub(crate) fn token(tenant: &str) -> String {
 }
 
 struct Store {
+    path: PathBuf,
     file: File,
+    /// Where the file ends.
+    end: u64,
     there: BTreeMap<String, Resources>,
     count: usize,
 }
 
+/// What a start would find out from the file up to `end`: an app that has worked for long should not be away for long.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Snapshot {
+    end: u64,
+    count: usize,
+    there: Vec<(String, String, String, Value)>,
+}
+
+/// Writes between two snapshots.
+const SNAPSHOT: usize = 2000;
+
 /// The role of the process: `app ADDRESS FILE`.
 pub(crate) fn main(args: &[String]) {
     let [address, file] = args else { panic!("app ADDRESS FILE") };
-    let (done, there) = read(Path::new(file));
-    let file = OpenOptions::new().create(true).append(true).open(file).unwrap();
-    let store = Arc::new(Mutex::new(Store { file, there, count: done.len() }));
+    let store = Arc::new(Mutex::new(Store::open(Path::new(file))));
     super::process_app::serve(address.parse().unwrap(), move |request| answer(request, Arc::clone(&store)));
 }
 
@@ -139,6 +151,24 @@ struct Asked {
 type Answered = Result<(u16, Value), (u16, &'static str)>;
 
 impl Store {
+    fn open(path: &Path) -> Self {
+        let kept = fs::read_to_string(path.with_extension("snapshot")).unwrap_or_default();
+        let Snapshot { end, count, there } = serde_json::from_str(&kept).unwrap_or_default();
+        let mut file = OpenOptions::new().create(true).read(true).append(true).open(path).unwrap();
+        file.seek(SeekFrom::Start(end)).unwrap();
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
+        let end = end + text.len() as u64;
+        let mut store = Self { path: path.to_owned(), file, end, there: BTreeMap::new(), count };
+        for (tenant, kind, id, now) in there {
+            store.there.entry(tenant).or_default().insert((kind, id), now);
+        }
+        for line in text.lines() {
+            store.apply(serde_json::from_str(line).expect("whole lines"));
+        }
+        store
+    }
+
     fn handle(&mut self, asked: &Asked) -> Answered {
         let (schema, name) = match &*asked.kind {
             "Users" => (USER, "userName"),
@@ -204,13 +234,32 @@ impl Store {
         let done = Done { tenant: tenant.clone(), mark: mark.clone(), kind: kind.clone(), id: id.to_owned(), now };
         let line = serde_json::to_string(&done).unwrap() + "\n";
         self.file.write_all(line.as_bytes()).unwrap();
+        self.end += line.len() as u64;
+        self.apply(done);
+        if self.count.is_multiple_of(SNAPSHOT) {
+            self.snapshot();
+        }
+    }
+
+    fn apply(&mut self, done: Done) {
+        let Done { tenant, kind, id, now, .. } = done;
         self.count += 1;
-        let there = self.there.entry(tenant.clone()).or_default();
-        let key = (kind.clone(), id.to_owned());
-        match done.now {
-            Some(now) => there.insert(key, now),
-            None => there.remove(&key),
+        let there = self.there.entry(tenant).or_default();
+        match now {
+            Some(now) => there.insert((kind, id), now),
+            None => there.remove(&(kind, id)),
         };
+    }
+
+    fn snapshot(&self) {
+        let there = self.there.iter().flat_map(|(tenant, resources)| {
+            resources.iter().map(|((kind, id), now)| (tenant.clone(), kind.clone(), id.clone(), now.clone()))
+        });
+        let snapshot = Snapshot { end: self.end, count: self.count, there: there.collect() };
+        // Whole, or as it was.
+        let next = self.path.with_extension("next");
+        fs::write(&next, serde_json::to_string(&snapshot).unwrap()).unwrap();
+        fs::rename(next, self.path.with_extension("snapshot")).unwrap();
     }
 }
 
