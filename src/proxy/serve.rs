@@ -238,11 +238,12 @@ fn fit_into_memory(settings: &mut Settings) {
     let asked = settings.listen.limits.connections;
     let connections = memory::fit(limit, asked);
     if connections != asked {
-        tracing::warn!(
+        // Not a warning: it is so in every pod that asks for the default.
+        tracing::info!(
             memory = limit,
             connections,
-            "this process may have too little memory for `listen.limits.connections` {asked}; it is lowered to what fits; \
-             give it more (resources.limits.memory) to have them"
+            "`listen.limits.connections` {asked} is lowered to what fits into the memory that this process may have; give it \
+             more (resources.limits.memory) to have them"
         );
         settings.listen.limits.connections = connections;
     }

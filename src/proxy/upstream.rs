@@ -445,11 +445,10 @@ pub(crate) struct Socket {
 
 /// So often one connection is read before others have a turn. An app that says something without end, and nothing that
 /// goes on (interim answers, control frames), would else keep the thread.
-const READS: u8 = 4;
+const READS: u8 = 2;
 
-/// What is read at once, and so the largest head of an answer. What we read of requests is half of it, and other proxies
-/// stop there too.
-const READ: usize = 128 << 10;
+/// What is read at once, and so the largest head of an answer: as much as we read of a request's, and other proxies.
+const READ: usize = 64 << 10;
 
 /// Whether something that was written went nowhere.
 #[derive(Debug, Clone, Default)]

@@ -48,14 +48,14 @@ pub(crate) fn few_files(name: &str) -> Option<Outcome> {
 /// The limit is lowered to what is in use while it runs.
 pub(crate) fn no_files(name: &str) -> Option<Outcome> {
     let limits = "header_timeout: 10s, idle_timeout: 20s, deadline: 8s, drain: 5s".to_owned();
-    let upstream = "url: 'http://127.0.0.1:{port}/{tenant}/scim/v2', hold: 4s".to_owned();
+    let upstream = "url: 'http://127.0.0.1:{port}/{tenant}/scim/v2', hold: 5s".to_owned();
     once(name, Stage { limits, upstream, ..Stage::default() }, |scene| {
         let process = scene.shim.id().to_string();
         let limit = |files: String| {
             let set = Command::new("prlimit").args(["--pid", &process, &format!("--nofile={files}")]).status().unwrap();
             assert!(set.success());
         };
-        scene.app.does(&[Step::Wait(MILLI(500)), good()]);
+        scene.app.does(&[Step::Wait(MILLI(100)), good()]);
         let mut inside: Vec<Line> = (0..6).map(|_| Line::open(scene.shim.data)).collect();
         scene.eventually("all are in", |scene| {
             Page::read(scene.shim.admin).sum("scimshim_client_connections", |_| true) >= 7.0
@@ -107,6 +107,7 @@ pub(crate) fn little_memory(name: &str) -> Option<Outcome> {
     let above = ["prlimit".to_owned(), format!("--data={LIMIT}:{LIMIT}")].to_vec();
     let limits = "body_timeout: 20s, deadline: 20s, idle_timeout: 20s, drain: 5s".to_owned();
     once(name, Stage { above, limits, ..Stage::default() }, |scene| {
+        assert!(scene.shim.log().contains("lowered to what fits into the memory"), "{}", scene.log());
         let open = "{\"schemas\":[\"urn:ietf:params:scim:schemas:core:2.0:User\"],\"userName\":\"victim\",\"x\":[";
         let mut body = open.as_bytes().to_vec();
         body.resize(BODY - 16, b' ');
