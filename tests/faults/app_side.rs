@@ -5,10 +5,10 @@ use std::{io::Write as _, time::Duration};
 use flate2::{Compression, write::GzEncoder};
 
 use super::{
-    app::{App, Step, answer, user},
+    app::{App, Seen, Step, answer, user},
     h2,
     line::{Line, request},
-    scene::{Outcome, Scene, Stage},
+    scene::{NEW, Outcome, Scene, Stage},
     twice,
 };
 
@@ -69,6 +69,8 @@ fn broken(name: &str, steps: &[Step], wanted: &Wanted) -> Option<Outcome> {
         scene.unread(if wanted.unread { answers.len() } else { 0 });
         let seen = scene.app.seen();
         let count = |method: &str| seen[before..].iter().filter(|seen| seen.is(method)).count();
+        let is_whole = |seen: &Seen| !seen.is("POST") || seen.body == NEW.as_bytes();
+        assert!(seen[before..].iter().all(is_whole), "{seen:?}");
         let posts = answers.iter().filter(|(method, _)| *method == "POST").count();
         assert_eq!((count("GET"), count("POST")), (AT_ONCE * wanted.tries, posts), "what the app was asked");
     })
@@ -266,7 +268,7 @@ fn frames(name: &str, attack: h2::Attack, status: u16, reason: &'static str, tri
     let play = |scene: &mut Scene| {
         let before = h2.requests();
         for method in ["GET", "POST", "GET", "POST"] {
-            let body = if method == "POST" { super::scene::NEW.as_bytes() } else { b"" };
+            let body = if method == "POST" { NEW.as_bytes() } else { b"" };
             let answer = scene.ask(method, "", body).unwrap_or_else(|| panic!("{method}: no answer\n{}", scene.log()));
             assert_eq!(answer.status, status, "{method}: {answer:?}");
         }

@@ -30,7 +30,9 @@ fn slowly(name: &str, first: fn(&Scene) -> String, status: u16) -> Option<Outcom
         lines.iter_mut().for_each(|line| assert!(line.say(&first)));
         let began = Instant::now();
         while began.elapsed() < MILLI(2500) {
-            lines.iter_mut().for_each(|line| drop(line.say("a")));
+            lines.iter_mut().for_each(|line| {
+                line.say("a");
+            });
             sleep(MILLI(100));
         }
         for mut line in lines {

@@ -4,7 +4,7 @@ use std::{
     io::{self, Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -69,7 +69,7 @@ impl Client {
         loop {
             match read(&mut self.0) {
                 Ok((GOAWAY, _, _, payload)) => {
-                    code = payload.get(4..8).map(|code| u32::from_be_bytes(code.try_into().unwrap()))
+                    code = payload.get(4..8).map(|code| u32::from_be_bytes(code.try_into().unwrap()));
                 }
                 Ok(_) => {}
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
@@ -102,7 +102,6 @@ pub(crate) type Attack = fn(u32) -> Vec<u8>;
 /// An app on HTTP/2 that attacks whom it answers, but for the bystander: that one has an address of its own, 127.0.0.1.
 pub(crate) struct App {
     pub(crate) port: u16,
-    attack: Arc<Mutex<Attack>>,
     requests: Arc<AtomicUsize>,
 }
 
@@ -110,21 +109,17 @@ impl App {
     pub(crate) fn start(attack: Attack) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (attack, requests) = (Arc::new(Mutex::new(attack)), Arc::<AtomicUsize>::default());
-        let (act, count) = (Arc::clone(&attack), Arc::clone(&requests));
+        let requests = Arc::<AtomicUsize>::default();
+        let count = Arc::clone(&requests);
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let Ok(stream) = stream else { continue };
-                let (act, count) = (Arc::clone(&act), Arc::clone(&count));
+                let count = Arc::clone(&count);
                 // A connection that the other side ends is over.
-                thread::spawn(move || drop(serve(stream, &act, &count)));
+                thread::spawn(move || drop(serve(stream, attack, &count)));
             }
         });
-        Self { port, attack, requests }
-    }
-
-    pub(crate) fn does(&self, attack: Attack) {
-        *self.attack.lock().unwrap() = attack;
+        Self { port, requests }
     }
 
     /// How many requests the victim's app has got.
@@ -133,7 +128,7 @@ impl App {
     }
 }
 
-fn serve(mut stream: TcpStream, attack: &Mutex<Attack>, requests: &AtomicUsize) -> io::Result<()> {
+fn serve(mut stream: TcpStream, attack: Attack, requests: &AtomicUsize) -> io::Result<()> {
     let bystander = stream.local_addr()?.ip() == Ipv4Addr::LOCALHOST;
     stream.set_nodelay(true)?;
     stream.read_exact(&mut [0; 24])?;
@@ -155,8 +150,7 @@ fn serve(mut stream: TcpStream, attack: &Mutex<Attack>, requests: &AtomicUsize) 
             continue;
         }
         requests.fetch_add(1, Ordering::SeqCst);
-        let act = *attack.lock().unwrap();
-        stream.write_all(&act(id))?;
+        stream.write_all(&attack(id))?;
     }
 }
 

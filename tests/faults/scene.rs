@@ -99,7 +99,6 @@ struct Rest {
 /// What was sent and told.
 #[derive(Debug, Default)]
 struct Book {
-    sent: usize,
     told: BTreeMap<String, usize>,
     refused: BTreeMap<&'static str, usize>,
     left: usize,
@@ -109,7 +108,6 @@ struct Book {
 /// What a cell came to.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    pub(crate) sent: usize,
     pub(crate) got: String,
     pub(crate) counted: String,
     pub(crate) bystander: usize,
@@ -199,7 +197,6 @@ impl Scene {
 
     /// Notes what one request was told.
     pub(crate) fn told(&mut self, answer: Option<&Answer>) {
-        self.book.sent += 1;
         let what = match answer {
             None => "closed".to_owned(),
             Some(answer) if answer.whole => answer.status.to_string(),
@@ -210,7 +207,6 @@ impl Scene {
 
     /// Notes what happened to `count` that are no requests with an answer.
     pub(crate) fn happened(&mut self, what: &str, count: usize) {
-        self.book.sent += count;
         *self.book.told.entry(what.to_owned()).or_default() += count;
     }
 
@@ -303,7 +299,6 @@ impl Scene {
         let (median, longest) = served.times();
         let seconds = |seconds: f64| Duration::from_secs_f64(seconds);
         let outcome = Outcome {
-            sent: self.book.sent,
             got: self.book.told.iter().map(|(what, count)| format!("{what}: {count}")).collect::<Vec<_>>().join("; "),
             counted,
             bystander: served.sent,

@@ -102,7 +102,7 @@ impl Surroundings {
             if now >= next_app {
                 next_app = now + APP;
                 let count = happened.app_stopped + happened.app_killed;
-                if count % 2 == 0 {
+                if count.is_multiple_of(2) {
                     app.stop("TERM");
                     happened.app_stopped += 1;
                 } else {
@@ -115,13 +115,13 @@ impl Surroundings {
             if now >= next_reload {
                 next_reload = now + RELOAD;
                 self.turn += 1;
-                let bad = self.turn % 5 == 0;
+                let bad = self.turn.is_multiple_of(5);
                 let yaml = self.config(settings) + if bad { "upstraem: 1\n" } else { "" };
                 let next = self.folder.join("next.yaml");
                 fs::write(&next, yaml).unwrap();
                 fs::rename(next, config).unwrap();
                 // Every other time it must see the file by itself.
-                if self.turn % 2 == 0 {
+                if self.turn.is_multiple_of(2) {
                     shim.signal("HUP");
                 }
                 *(if bad { &mut happened.bad_reloads } else { &mut happened.reloads }) += 1;
@@ -140,7 +140,7 @@ impl Surroundings {
             {
                 next_redis = now + REDIS;
                 happened.redis_away += 1;
-                if happened.redis_away % 2 == 0 {
+                if happened.redis_away.is_multiple_of(2) {
                     redis.stop();
                     sleep(MILLI(800));
                     redis.run();

@@ -71,6 +71,7 @@ impl Process {
     }
 
     /// Its process.
+    #[allow(dead_code, reason = "only the tests that are programs of their own look at it from outside")]
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
