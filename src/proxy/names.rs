@@ -50,10 +50,11 @@ impl Shared {
     /// What is being found, or begins to be.
     fn find(self: &Arc<Self>, name: Name) -> watch::Receiver<Found> {
         match self.under_way().entry(name.clone()) {
-            Entry::Occupied(other) => other.get().clone(),
-            Entry::Vacant(place) => {
+            // One that nobody will tell is none.
+            Entry::Occupied(other) if other.get().has_changed().is_ok() => other.get().clone(),
+            place => {
                 let (tell, found) = watch::channel(None);
-                place.insert(found.clone());
+                place.insert_entry(found.clone());
                 tokio::spawn(Arc::clone(self).look_up(name, tell));
                 found
             }

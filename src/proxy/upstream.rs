@@ -128,7 +128,6 @@ impl App {
             .pool_idle_timeout(POOL_IDLE)
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
-            .http1_max_buf_size(READ)
             // Inside TLS the two sides agree (RFC 7301).
             .http2_only(settings.http2 && !settings.url.is_tls())
             .build(connector);
@@ -427,7 +426,7 @@ impl Service<Uri> for Connector {
             };
             uri.authority().into_iter().for_each(|app| lines.opened(app));
             open.inc();
-            Ok(Socket { io: TokioIo::new(stream), open, severed: Severed::default(), reads: 0 })
+            Ok(Socket { io: TokioIo::new(stream), open, severed: Severed::default() })
         })
     }
 }
@@ -439,16 +438,7 @@ pub(crate) struct Socket {
     io: TokioIo<Stream>,
     open: IntGauge,
     severed: Severed,
-    /// Since others had a turn.
-    reads: u8,
 }
-
-/// So often one connection is read before others have a turn. An app that says something without end, and nothing that
-/// goes on (interim answers, control frames), would else keep the thread.
-const READS: u8 = 2;
-
-/// What is read at once, and so the largest head of an answer: as much as we read of a request's, and other proxies.
-const READ: usize = 64 << 10;
 
 /// Whether something that was written went nowhere.
 #[derive(Debug, Clone, Default)]
@@ -490,14 +480,7 @@ impl Connection for Socket {
 
 impl Read for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        if self.reads >= READS {
-            self.reads = 0;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let read = Pin::new(&mut self.io).poll_read(cx, buf);
-        self.reads = if read.is_ready() { self.reads + 1 } else { 0 };
-        read
+        Pin::new(&mut self.io).poll_read(cx, buf)
     }
 }
 

@@ -27,7 +27,7 @@ impl Source {
                     let words = words.lock().unwrap().clone();
                     if words.is_empty() {
                         // A server that has nothing to say keeps its caller waiting.
-                        sleep(Duration::from_secs(60));
+                        sleep(Duration::from_secs(5));
                     }
                     let _ = stream.write_all(&words);
                 });

@@ -25,6 +25,8 @@ pub(crate) enum Step {
     Drip(Vec<u8>, Duration),
     /// Writes these bytes so many times, or until nobody takes them.
     Repeat(Vec<u8>, usize),
+    /// Writes these bytes without end, with a pause between.
+    Pour(Vec<u8>, Duration),
     Wait(Duration),
     /// Says nothing more, and keeps the connection.
     Hang,
@@ -139,6 +141,10 @@ async fn serve(mut stream: TcpStream, script: Script, log: Arc<Mutex<Vec<Seen>>>
                         stream.write_all(bytes).await?;
                     }
                 }
+                Step::Pour(bytes, pause) => loop {
+                    stream.write_all(bytes).await?;
+                    time::sleep(*pause).await;
+                },
                 Step::Wait(time) => time::sleep(*time).await,
                 // To the end of the connection, so that the shim's close is seen.
                 Step::Hang => while stream.read(&mut [0; 4096]).await? > 0 {},

@@ -176,7 +176,7 @@ pub(crate) fn half_closed(name: &str) -> Option<Outcome> {
 }
 
 pub(crate) fn interim_flood(name: &str) -> Option<Outcome> {
-    let steps = [Step::Repeat(b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n".to_vec(), usize::MAX)];
+    let steps = [Step::Pour(b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n".repeat(20), MILLI(5))];
     broken(name, &steps, &Wanted::refused(504, "deadline", 1))
 }
 
