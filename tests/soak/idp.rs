@@ -114,7 +114,6 @@ impl Idp {
                 3 => self.read_pages(),
                 5 => self.switch_off(),
                 6 => self.look_up(),
-                _ if self.users.len() >= USERS => self.remove(),
                 _ => self.leave(),
             }
         }
@@ -141,6 +140,9 @@ impl Idp {
     }
 
     fn create_user(&mut self) {
+        if self.users.len() >= USERS {
+            self.remove();
+        }
         self.count += 1;
         let name = format!("{}-{}@example.com", self.tenant, self.count);
         let user = json!({
