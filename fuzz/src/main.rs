@@ -1,5 +1,5 @@
 //! One binary with every fuzz target: `fuzz list`, `fuzz seed TARGET DIR`, `fuzz run TARGET [libFuzzer arguments]`.
-//! `fuzz/run` calls it; `docs/decisions/0017-fuzzing.md` says why it is one binary.
+//! `fuzz/run` calls it; `docs/decisions/0020-fuzzing.md` says why it is one binary.
 
 #[path = "../../tests/it/laws/activation.rs"]
 mod activation;

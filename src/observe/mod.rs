@@ -14,6 +14,7 @@ pub mod journal;
 pub mod key;
 pub mod ledger;
 pub mod log;
+pub mod memory;
 pub mod metrics;
 pub mod pace;
 pub mod recorder;

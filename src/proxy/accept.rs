@@ -340,7 +340,8 @@ impl Hall {
         let traffic = Arc::new(Traffic::default());
         let wire = Wire::new(stream, Arc::clone(proxy), Arc::clone(&traffic));
         let service = service_fn(|request| {
-            // hyper moves what it is given, and this is large.
+            // hyper moves what it is given, and keeps room for it in each connection to its end; in a box it is there only
+            // while there is one.
             let exchange = Box::pin(Arc::clone(proxy).handle(connection, Open::new(&traffic), request));
             async { Ok::<_, Infallible>(exchange.await) }
         });

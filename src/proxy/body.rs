@@ -9,7 +9,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -25,6 +25,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
+    budget::{Budget, FREE, Share},
     exchange::Exchange,
     normalize::{LARGE, elsewhere},
     refusal::Refusal,
@@ -35,6 +36,27 @@ use crate::config::settings::Limits;
 /// How long a client that is still sending is listened to after it has been refused, so that it reads the answer
 /// before it meets a reset.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// What a request's body may cost.
+#[derive(Debug)]
+pub(crate) struct Bounds<'a> {
+    pub(crate) limits: &'a Limits,
+    pub(crate) budget: &'a Budget,
+    pub(crate) tenant: &'a Arc<str>,
+    /// How long it may wait for memory.
+    pub(crate) until: Instant,
+}
+
+impl Bounds<'_> {
+    /// Memory for a body of so many bytes, if it is a large one.
+    async fn share(&self, bytes: usize) -> Result<Option<Share>, Refusal> {
+        if bytes <= FREE {
+            return Ok(None);
+        }
+        let share = self.budget.share(self.tenant, bytes, self.until).await;
+        share.map(Some).ok_or(Refusal::Memory)
+    }
+}
 
 /// A request's body, until somebody takes it.
 #[derive(Debug)]
@@ -57,16 +79,40 @@ impl Inbound {
         self.body.is_none()
     }
 
-    /// Reads the whole of it, at most `limits.body` bytes in at most `limits.body_timeout`.
-    pub(crate) async fn read(&mut self, limits: &Limits) -> Result<Bytes, Refusal> {
+    /// Reads the whole of it, at most `limits.body` bytes in at most `limits.body_timeout`; with the memory that it has, if
+    /// it is large. One that says its length has its memory before it is invited.
+    pub(crate) async fn read(
+        &mut self,
+        bounds: &Bounds<'_>,
+        headers: &HeaderMap,
+    ) -> Result<(Bytes, Option<Share>), Refusal> {
+        let limits = bounds.limits;
         self.announces_at_most(limits.body)?;
-        let Some(body) = &mut self.body else { return Ok(Bytes::new()) };
+        let Some(body) = &mut self.body else { return Ok((Bytes::new(), None)) };
+        // What is inside a coding may be of any size.
+        let coded = headers.contains_key(header::CONTENT_ENCODING).then_some(limits.body);
+        let mut share = match coded.or(body.size_hint().exact().map(|length| length as usize)) {
+            Some(length) => bounds.share(length).await?,
+            None => None,
+        };
         // From here on the client has been told to go on, if it waited for that.
         self.waits = false;
-        let read = time::timeout(limits.body_timeout, collect(body, limits.body)).await;
-        let whole = read.unwrap_or(Err(Refusal::Slow("body")))?;
+        let mut gathered = Gathered::default();
+        let mut left = limits.body_timeout;
+        if share.is_none() {
+            let began = Instant::now();
+            let read = time::timeout(left, gathered.fill(body, FREE, limits.body)).await;
+            let whole = read.unwrap_or(Err(Refusal::Slow("body")))?;
+            left = left.saturating_sub(began.elapsed());
+            if !whole {
+                // It goes on, nobody knows how far.
+                share = bounds.share(limits.body).await?;
+            }
+        }
+        let read = time::timeout(left, gathered.fill(body, usize::MAX, limits.body)).await;
+        read.unwrap_or(Err(Refusal::Slow("body")))?;
         self.body = None;
-        Ok(whole)
+        Ok((gathered.whole(), share))
     }
 
     /// Lets it through, at most `limit` bytes within `patience`. What says that it is longer is refused before the app
@@ -116,29 +162,52 @@ const SMALL: u64 = 64 << 10;
 const HERE: Duration = Duration::from_millis(50);
 
 async fn collect(body: &mut Incoming, limit: usize) -> Result<Bytes, Refusal> {
-    let mut first: Option<Bytes> = None;
-    let mut more = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| broken_off())?;
-        if let Some(refusal) = trailers(&frame) {
-            return Err(refusal);
-        }
-        let Ok(data) = frame.into_data() else { continue };
-        if first.as_ref().map_or(0, Bytes::len).max(more.len()) + data.len() > limit {
-            return Err(Refusal::TooLarge { limit });
-        }
-        match &first {
-            None => first = Some(data),
-            Some(one) => {
-                if more.is_empty() {
-                    more.reserve(one.len() + body.size_hint().lower() as usize + data.len());
-                    more.extend_from_slice(one);
+    let mut gathered = Gathered::default();
+    gathered.fill(body, usize::MAX, limit).await?;
+    Ok(gathered.whole())
+}
+
+/// A body as far as it has come.
+#[derive(Debug, Default)]
+struct Gathered {
+    first: Option<Bytes>,
+    more: BytesMut,
+}
+
+impl Gathered {
+    /// Takes what comes until there are more than `enough` bytes, at most `limit`; whether that was all.
+    async fn fill(&mut self, body: &mut Incoming, enough: usize, limit: usize) -> Result<bool, Refusal> {
+        while self.len() <= enough {
+            let Some(frame) = body.frame().await else { return Ok(true) };
+            let frame = frame.map_err(|_| broken_off())?;
+            if let Some(refusal) = trailers(&frame) {
+                return Err(refusal);
+            }
+            let Ok(data) = frame.into_data() else { continue };
+            if self.len() + data.len() > limit {
+                return Err(Refusal::TooLarge { limit });
+            }
+            match &self.first {
+                None => self.first = Some(data),
+                Some(one) => {
+                    if self.more.is_empty() {
+                        self.more.reserve(one.len() + body.size_hint().lower() as usize + data.len());
+                        self.more.extend_from_slice(one);
+                    }
+                    self.more.extend_from_slice(&data);
                 }
-                more.extend_from_slice(&data);
             }
         }
+        Ok(false)
     }
-    Ok(if more.is_empty() { first.unwrap_or_default() } else { more.freeze() })
+
+    fn len(&self) -> usize {
+        self.first.as_ref().map_or(0, Bytes::len).max(self.more.len())
+    }
+
+    fn whole(self) -> Bytes {
+        if self.more.is_empty() { self.first.unwrap_or_default() } else { self.more.freeze() }
+    }
 }
 
 /// What the app gets as body. A clone is the same body once more, for an attempt of which no byte has gone out.

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tracing::Level;
 
 use super::{
+    budget::Share,
     captured::Captured,
     life::{Life, Phase},
     refusal::Refusal,
@@ -57,6 +58,8 @@ pub(crate) struct Exchange {
     /// What the tenant's rate is at.
     quota: Option<Standing>,
     room: Option<Room>,
+    /// Of the memory for bodies.
+    shares: Vec<Share>,
     status: Option<StatusCode>,
     refusal: Option<(&'static str, Level, String)>,
     findings: Vec<(Direction, Findings)>,
@@ -127,6 +130,7 @@ impl Exchange {
             admission: None,
             quota: None,
             room: None,
+            shares: Vec::new(),
             status: None,
             refusal: None,
             findings: Vec::new(),
@@ -181,6 +185,11 @@ impl Exchange {
     /// It is one of the requests in flight.
     pub(crate) fn takes(&mut self, room: Room) {
         self.room = Some(room);
+    }
+
+    /// It holds a body that is large, to its end.
+    pub(crate) fn holds(&mut self, share: Option<Share>) {
+        self.shares.extend(share);
     }
 
     /// The rate has been asked, and has let the request wait so long.

@@ -7,6 +7,7 @@
 mod accept;
 mod announce;
 mod body;
+mod budget;
 mod captured;
 mod exchange;
 mod framing;
@@ -17,6 +18,7 @@ mod hold;
 mod house;
 mod life;
 mod media_type;
+mod names;
 mod normalize;
 mod paging;
 mod redirect;
@@ -46,7 +48,7 @@ use tracing::Instrument;
 
 use self::{
     accept::Connection,
-    body::{Flow, Inbound, Payload, Reply, Times},
+    body::{Bounds, Flow, Inbound, Payload, Reply, Times},
     exchange::Exchange,
     headers::Ids,
     life::{Life, Phase},
@@ -199,7 +201,8 @@ impl Running {
         // So that the answer can be read.
         parts.headers.remove(header::ACCEPT_ENCODING);
         let (target, payload) =
-            normalize::request(&plan, &mut parts, target.to_owned(), body, limits, exchange).await?;
+            normalize::request(&plan, &mut parts, target.to_owned(), body, &self.room(&tenant, exchange), exchange)
+                .await?;
         let asked = paging::as_the_app_counts(&plan, &parts.method, &target, exchange);
         let mut outgoing = outgoing(&tenant, Some(class), parts, tenant.place.scim(&asked), payload)?;
         self.app.content_type(&mut outgoing);
@@ -213,7 +216,18 @@ impl Running {
         };
         let upstream_url = tenant.place.url.clone();
         let question = Question { plan, tenant, method, target, base_url, upstream_url };
-        repair::answer(question, answer, deadline, exchange).await
+        repair::answer(question, answer, &self.bodies.answers, deadline, exchange).await
+    }
+
+    /// What a request's body may take, and how long it may wait for it: half of the time is left for the app.
+    fn room<'a>(&'a self, tenant: &'a Tenant, exchange: &Exchange) -> Bounds<'a> {
+        let limits = &self.settings.listen.limits;
+        Bounds {
+            limits,
+            budget: &self.bodies.requests,
+            tenant: &tenant.id,
+            until: exchange.started() + limits.deadline / 2,
+        }
     }
 
     /// Waits for the tenant's rate and concurrency to let one more request of `class` in.

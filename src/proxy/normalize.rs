@@ -7,13 +7,12 @@ use tokio::task;
 use tracing::{Instrument, Span};
 
 use super::{
-    body::{self, Decoded, Inbound, Payload},
+    body::{self, Bounds, Decoded, Inbound, Payload},
     exchange::{Exchange, Unread},
     headers,
     refusal::Refusal,
 };
 use crate::{
-    config::settings::Limits,
     observe::{facts, trace::step},
     quirk::{self, Direction, Normalized, Plan, RefusedBody, Sent, TenantMode},
 };
@@ -28,13 +27,15 @@ pub(crate) async fn request(
     parts: &mut Parts,
     target: String,
     body: &mut Inbound,
-    limits: &Limits,
+    bounds: &Bounds<'_>,
     exchange: &mut Exchange,
 ) -> Result<(String, Payload), Refusal> {
     let began = Instant::now();
-    let raw = body.read(limits).instrument(step!("read")).await;
+    let read = body.read(bounds, &parts.headers).instrument(step!("read")).await;
     exchange.waited_for_body(began.elapsed());
-    let raw = raw?;
+    let (raw, share) = read?;
+    exchange.holds(share);
+    let limits = bounds.limits;
     exchange.wire().received_body(&raw);
     let decoded = match body::decoded(&parts.headers, &raw, limits.body).await {
         Decoded::Plain => raw.clone(),

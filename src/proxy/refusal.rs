@@ -45,6 +45,11 @@ pub(crate) enum Refusal {
     Internal,
     #[error("{0}")]
     Malformed(String),
+    #[error(
+        "the provisioning gateway holds as many large bodies as its memory allows; nothing of this request was given to the \
+         application, send it again after the wait"
+    )]
+    Memory,
     #[error("nothing is served at this path: SCIM begins at {base}/")]
     Outside { base: String },
     #[error("{0}")]
@@ -129,6 +134,7 @@ impl Refusal {
             Self::Header { .. } => told(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "header", Level::WARN),
             Self::Internal => told(StatusCode::INTERNAL_SERVER_ERROR, "internal", Level::ERROR),
             Self::Malformed(_) => syntax("malformed"),
+            Self::Memory => wait("overload", Level::WARN),
             Self::Outside { .. } => told(StatusCode::NOT_FOUND, "outside", Level::INFO),
             Self::Quirk(_) => syntax("quirk"),
             Self::Slow(_) => told(StatusCode::REQUEST_TIMEOUT, "slow", Level::WARN),
@@ -217,6 +223,7 @@ mod tests {
             Refusal::Hold,
             Refusal::Internal,
             Refusal::Malformed("no".into()),
+            Refusal::Memory,
             Refusal::Outside { base: "/scim/v2".into() },
             Refusal::Quirk("no".into()),
             Refusal::Slow("body"),

@@ -20,6 +20,7 @@ use crate::{
     observe::{
         files,
         house::{House as _, NotReloaded},
+        memory,
     },
     watch::{self, Seen},
 };
@@ -193,6 +194,9 @@ impl Proxy {
         let limits = &mut settings.listen.limits;
         if let Some(files) = files::raise_limit() {
             (limits.connections, limits.in_flight) = files::fit(files, limits.connections, limits.in_flight);
+        }
+        if let Some(memory) = memory::limit() {
+            limits.connections = memory::fit(memory, limits.connections);
         }
         for key in before.keep(&mut settings) {
             tracing::warn!(key, "this changes only with a restart; the old value stays in force");

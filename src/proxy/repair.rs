@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    future::Future,
     sync::Arc,
     time::{Instant, SystemTime},
 };
@@ -16,6 +17,7 @@ use tracing::Instrument;
 
 use super::{
     body::{self, Decoded, Flow},
+    budget::{Budget, FREE, Share},
     exchange::{Exchange, Unread},
     headers,
     normalize::{LARGE, edit, elsewhere, rooted},
@@ -55,6 +57,7 @@ pub(crate) fn untouched(answer: Response<Incoming>, method: &Method) -> (Parts, 
 pub(crate) async fn answer(
     question: Question,
     answer: Response<Incoming>,
+    bodies: &Budget,
     deadline: Instant,
     exchange: &mut Exchange,
 ) -> Result<(Parts, Flow), Refusal> {
@@ -66,9 +69,23 @@ pub(crate) async fn answer(
         return Ok((head, Flow::App { first: VecDeque::new(), rest }));
     }
     let began = Instant::now();
-    let read = time::timeout_at(deadline.into(), read(rest)).instrument(step!("read_answer")).await;
+    // What is inside a coding may be of any size.
+    let coded = head.headers.contains_key(header::CONTENT_ENCODING).then_some(LARGEST);
+    let tenant = &question.tenant.id;
+    let share = |length: usize| async move {
+        let length = coded.unwrap_or(length);
+        if length <= FREE {
+            return Ok(None);
+        }
+        // For want of memory it is late, as if the app were.
+        bodies.share(tenant, length, deadline).await.map(Some).ok_or(Refusal::Deadline)
+    };
+    let read = time::timeout_at(deadline.into(), read(rest, share)).instrument(step!("read_answer")).await;
     exchange.waited_for_app(began.elapsed());
-    let raw = match read.map_err(|_| Refusal::Deadline)?? {
+    let (flow, share) = read.map_err(|_| Refusal::Deadline)??;
+    // Until the client has taken what is made of it.
+    exchange.holds(share);
+    let raw = match flow {
         Flow::Whole(raw) => raw,
         large => {
             exchange.unread(Direction::Response, Unread::TooLarge);
@@ -159,13 +176,24 @@ fn step(
     (repaired, facts)
 }
 
-/// Reads a whole body; one over [`LARGEST`] comes back as a stream that begins with what was read.
-async fn read(mut rest: Incoming) -> Result<Flow, Refusal> {
+/// Reads a whole body, with the memory that it needs by its length; one over [`LARGEST`] comes back as a stream that begins
+/// with what was read.
+async fn read<F>(mut rest: Incoming, share: impl Fn(usize) -> F) -> Result<(Flow, Option<Share>), Refusal>
+where
+    F: Future<Output = Result<Option<Share>, Refusal>>,
+{
     let mut first = VecDeque::new();
     let mut length = 0;
+    let mut held = None;
     loop {
-        if length > LARGEST || length as u64 + rest.size_hint().lower() > LARGEST as u64 {
-            return Ok(Flow::App { first, rest });
+        let known = length as u64 + rest.size_hint().lower();
+        if known > LARGEST as u64 {
+            return Ok((Flow::App { first, rest }, held));
+        }
+        if held.is_none() && !rest.is_end_stream() {
+            // Where it does not say how long it is, and is longer than most, it may be as long as any.
+            let exact = rest.size_hint().exact().is_some();
+            held = share(if exact || length <= FREE { known as usize } else { LARGEST }).await?;
         }
         let Some(frame) = rest.frame().await else { break };
         let frame = frame
@@ -176,9 +204,9 @@ async fn read(mut rest: Incoming) -> Result<Flow, Refusal> {
         }
     }
     if first.len() < 2 {
-        return Ok(Flow::Whole(first.pop_front().unwrap_or_default()));
+        return Ok((Flow::Whole(first.pop_front().unwrap_or_default()), held));
     }
     let mut whole = BytesMut::with_capacity(length);
     first.iter().for_each(|data| whole.extend_from_slice(data));
-    Ok(Flow::Whole(whole.freeze()))
+    Ok((Flow::Whole(whole.freeze()), held))
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use super::{
+    budget::Budgets,
     refusal::REASONS,
     route::Guarded,
     upstream::{App, Connector},
@@ -25,6 +26,8 @@ pub(crate) struct Running {
     pub(crate) guarded: Guarded,
     /// With its connections, which stay as long as nothing about the app changes.
     pub(crate) app: Arc<App>,
+    /// One for the life of the process, whose memory it counts.
+    pub(crate) bodies: Arc<Budgets>,
 }
 
 impl Running {
@@ -59,7 +62,8 @@ impl Running {
         store.bound_waiting(settings.listen.limits.in_flight);
         let gate = Gate::new(&settings, feeds, store, metrics, before.map(|before| &before.gate));
         let guarded = Guarded::new(&settings.listen, &settings.tenants.resolve, settings.upstream.url.path());
-        Self { settings, gate, guarded, app }
+        let bodies = before.map_or_else(|| Arc::new(Budgets::of_process()), |before| Arc::clone(&before.bodies));
+        Self { settings, gate, guarded, app, bodies }
     }
 
     /// Keeps in `settings` what cannot change while this runs; the keys that wanted to.

@@ -35,7 +35,7 @@ use crate::{
         files,
         house::House,
         ledger::Clock,
-        log,
+        log, memory,
     },
     tls::Live,
 };
@@ -169,6 +169,7 @@ impl Shim {
 pub fn serve_blocking(mut settings: Settings, origin: Option<Origin>) -> anyhow::Result<()> {
     let _telling = log::init(&settings.log, settings.otlp.as_ref())?;
     fit_into_files(&mut settings);
+    fit_into_memory(&mut settings);
     let mut builder = match settings.threads {
         0 | 1 => runtime::Builder::new_current_thread(),
         threads => {
@@ -203,7 +204,7 @@ pub fn serve_blocking(mut settings: Settings, origin: Option<Origin>) -> anyhow:
 
 /// Threads for large bodies and name lookups. Each may hold some hundred megabytes of a body and its parse for a
 /// while; more than there are cores gain nothing.
-const BLOCKING: usize = 16;
+pub(crate) const BLOCKING: usize = 16;
 
 /// 128 + SIGTERM, as shells report it.
 const EXIT_BY_SIGNAL: i32 = 143;
@@ -228,6 +229,23 @@ fn fit_into_files(settings: &mut Settings) {
             limits.in_flight,
         );
         (limits.connections, limits.in_flight) = (connections, in_flight);
+    }
+}
+
+/// Keeps the limit on connections below what this process may have of memory.
+fn fit_into_memory(settings: &mut Settings) {
+    let Some(limit) = memory::limit() else { return };
+    let asked = settings.listen.limits.connections;
+    let connections = memory::fit(limit, asked);
+    if connections != asked {
+        // Not a warning: it is so in every pod that asks for the default.
+        tracing::info!(
+            memory = limit,
+            connections,
+            "`listen.limits.connections` {asked} is lowered to what fits into the memory that this process may have; give it \
+             more (resources.limits.memory) to have them"
+        );
+        settings.listen.limits.connections = connections;
     }
 }
 

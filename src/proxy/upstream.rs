@@ -52,6 +52,7 @@ use super::{
     body::Payload,
     exchange::Exchange,
     hold::{Behind, End, Guest, Lines, Place},
+    names::Names,
     refusal::Refusal,
 };
 use crate::{
@@ -372,7 +373,7 @@ fn cause(failure: &Failure) -> &'static str {
 #[derive(Debug, Clone)]
 pub(crate) struct Connector {
     lines: Arc<Lines>,
-    tcp: HttpConnector,
+    tcp: HttpConnector<Names>,
     tls: Option<Arc<Live<ClientConfig>>>,
     patience: Duration,
     open: IntGauge,
@@ -385,7 +386,7 @@ impl Connector {
     /// It is called by TLS, and a file for that cannot be used.
     pub(crate) fn new(settings: &settings::Upstream, metrics: &Metrics) -> Result<Self, tls::Unusable> {
         let patience = settings.connect_timeout;
-        let mut tcp = HttpConnector::new();
+        let mut tcp = HttpConnector::new_with_resolver(Names::new(patience));
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(patience));
         tcp.enforce_http(false);

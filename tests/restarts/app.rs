@@ -5,23 +5,16 @@ use std::{
     collections::HashSet,
     fs::{self, File, OpenOptions},
     io::Write,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
-    thread,
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown};
+use hyper::body::Incoming;
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, runtime, signal::unix, time};
-
-use crate::process::signal;
+use tokio::time;
 
 /// Long enough that a signal meets requests in the middle.
 const WORK: Duration = Duration::from_millis(5);
@@ -41,38 +34,19 @@ pub(crate) fn main(args: &[String]) {
     let done = fs::read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect();
     let file = OpenOptions::new().create(true).append(true).open(file).unwrap();
     let book = Arc::new(Mutex::new(Book { file, done }));
-    let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(serve(address.parse().unwrap(), book));
+    super::process_app::serve(address.parse().unwrap(), move |request| answer(request, Arc::clone(&book)));
 }
 
-async fn serve(address: SocketAddr, book: Arc<Mutex<Book>>) {
-    let mut stop = unix::signal(unix::SignalKind::terminate()).unwrap();
-    let listener = TcpListener::bind(address).await.unwrap();
-    let open = GracefulShutdown::new();
-    loop {
-        tokio::select! {
-            biased;
-            _ = stop.recv() => break,
-            accepted = listener.accept() => {
-                let (stream, _) = accepted.unwrap();
-                stream.set_nodelay(true).unwrap();
-                let book = Arc::clone(&book);
-                let service = service_fn(move |request| answer(request, Arc::clone(&book)));
-                let connection = open.watch(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-                tokio::spawn(async { drop(connection.await) });
-            }
-        }
-    }
-    drop(listener);
-    open.shutdown().await;
-}
-
-async fn answer(request: Request<Incoming>, book: Arc<Mutex<Book>>) -> hyper::Result<Response<Full<Bytes>>> {
+async fn answer(request: Request<Incoming>, book: Arc<Mutex<Book>>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
-    let body: Value = serde_json::from_slice(&body.collect().await?.to_bytes()).unwrap_or_default();
+    let Ok(body) = body.collect().await else {
+        // Its sender has gone; nobody reads this.
+        return Response::new(Full::default());
+    };
+    let body: Value = serde_json::from_slice(&body.to_bytes()).unwrap_or_default();
     let target = head.uri.path_and_query().map_or("", |target| target.as_str());
     if target == "/ranges.txt" {
-        return Ok(Response::new(Full::new(Bytes::from_static(RANGES.as_bytes()))));
+        return Response::new(Full::new(Bytes::from_static(RANGES.as_bytes())));
     }
     let (status, answer) = match head.method {
         Method::POST | Method::PATCH => {
@@ -101,66 +75,10 @@ async fn answer(request: Request<Incoming>, book: Arc<Mutex<Book>>) -> hyper::Re
     time::sleep(WORK).await;
     let answer = Full::new(Bytes::from(answer.to_string()));
     let head = Response::builder().status(status).header("content-type", "application/scim+json");
-    Ok(head.body(answer).unwrap())
+    head.body(answer).unwrap()
 }
 
 fn user(mark: &str) -> Value {
     json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "id": mark, "externalId": mark, "userName": mark,
            "meta": {"resourceType": "User"}})
-}
-
-/// A running app.
-pub(crate) struct App {
-    pub(crate) address: SocketAddr,
-    book: PathBuf,
-    child: Option<Child>,
-}
-
-impl App {
-    /// An address and a book, and nothing that runs.
-    pub(crate) fn new(address: SocketAddr, folder: &Path) -> Self {
-        Self { address, book: folder.join("book.txt"), child: None }
-    }
-
-    pub(crate) fn start(&mut self) {
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["app", &self.address.to_string()])
-            .arg(&self.book)
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        self.child = Some(child);
-    }
-
-    /// Starts it and waits until it listens.
-    pub(crate) fn started(&mut self) {
-        self.start();
-        while std::net::TcpStream::connect(self.address).is_err() {
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    pub(crate) fn signal(&self, name: &str) {
-        signal(self.child.as_ref().expect("it runs"), name);
-    }
-
-    /// Sends it a signal and waits until it has ended.
-    pub(crate) fn stop(&mut self, name: &str) {
-        self.signal(name);
-        let _ = self.child.take().expect("it runs").wait();
-    }
-
-    /// Everything that it has done, in order.
-    pub(crate) fn done(&self) -> Vec<String> {
-        fs::read_to_string(&self.book).unwrap_or_default().lines().map(str::to_owned).collect()
-    }
-}
-
-impl Drop for App {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
 }

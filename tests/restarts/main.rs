@@ -5,8 +5,13 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+#[allow(dead_code)]
+#[path = "../common/admin.rs"]
+mod admin;
 mod app;
 mod balancer;
+#[path = "../common/disk.rs"]
+mod disk;
 mod load;
 #[allow(dead_code)]
 #[path = "../it/harness/port.rs"]
@@ -14,13 +19,14 @@ mod port;
 #[allow(dead_code)]
 #[path = "../it/harness/process.rs"]
 mod process;
+#[path = "../common/app.rs"]
+mod process_app;
 
 use std::{
     env, fs,
-    io::{self, Read as _, Write as _},
-    net::{Ipv4Addr, SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddr},
     os::unix::fs::symlink,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Command,
     sync::{Arc, Mutex},
     thread::{self, sleep},
@@ -29,11 +35,13 @@ use std::{
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use app::App;
+use admin::{ask, metric};
 use balancer::{Pod, balance};
+use disk::SmallDisk;
 use load::{Load, Tally};
 use port::free_port;
 use process::Process;
+use process_app::App;
 
 const MILLI: fn(u64) -> Duration = Duration::from_millis;
 
@@ -354,7 +362,7 @@ fn reloads() -> Option<Tally> {
 
 fn disk_full() -> Option<Tally> {
     let mut stage = Stage::with_app("disk");
-    let disk = SmallDisk::mount(&stage.folder.join("disk"))?;
+    let disk = SmallDisk::mount(&stage.folder.join("disk"), "128k")?;
     let audit = disk.0.join("audit.jsonl");
     let yaml = format!(
         "feeds: {{ cache_dir: '{}', office: {{ kind: list, url: 'http://{}/ranges.txt' }} }}\naudit: {{ target: '{}' }}\n\
@@ -388,52 +396,5 @@ fn eventually(what: &str, shim: &Process, check: impl Fn() -> bool) {
     while !check() {
         assert!(began.elapsed() < Duration::from_secs(40), "never came true: {what}\n{}", shim.log());
         sleep(MILLI(100));
-    }
-}
-
-/// Asks the admin port; head and body of the answer.
-fn ask(admin: SocketAddr, method: &str, path: &str) -> String {
-    let mut stream = TcpStream::connect(admin).unwrap();
-    let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-    stream.write_all(head.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
-
-fn metric(admin: SocketAddr, name: &str) -> f64 {
-    let page = ask(admin, "GET", "/metrics");
-    let lines = page.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
-    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
-}
-
-/// A file system of 128 KiB.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    /// Needs the right to mount; without it this is skipped, loudly.
-    fn mount(path: &Path) -> Option<Self> {
-        fs::create_dir_all(path).unwrap();
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=128k", "tmpfs"]).arg(path).output();
-        let why = match mount {
-            Ok(output) if output.status.success() => return Some(Self(path.to_owned())),
-            Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-            Err(error) => error.to_string(),
-        };
-        let message = format!("a small file system cannot be mounted: {why}; run it as root");
-        assert!(env::var("SCIMSHIM_REQUIRE").as_deref() != Ok("all"), "disk_full must run, but {message}");
-        let _ = writeln!(io::stderr(), "SKIPPED disk_full: {message}");
-        None
-    }
-
-    fn grow(&self) {
-        let mount = Command::new("mount").args(["-o", "remount,size=64m"]).arg(&self.0).status().unwrap();
-        assert!(mount.success());
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }

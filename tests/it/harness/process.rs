@@ -2,6 +2,8 @@
 //! the log and the exporter of traces, can be tested only so.
 
 use std::{
+    env,
+    ffi::{OsStr, OsString},
     io::Read,
     net::{Ipv4Addr, SocketAddr, TcpStream},
     path::Path,
@@ -33,7 +35,21 @@ impl Process {
 
     /// The same on ports that are known, as after a restart.
     pub(crate) fn start_at(data: SocketAddr, admin: SocketAddr, config: &Path, variables: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_scimshim"))
+        Self::start_below(&[], data, admin, config, variables)
+    }
+
+    /// The same below a program that hands over to it in the same process, such as `prlimit`.
+    pub(crate) fn start_below(
+        above: &[&str],
+        data: SocketAddr,
+        admin: SocketAddr,
+        config: &Path,
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let binary = binary();
+        let mut command = above.iter().map(OsStr::new).chain([binary.as_os_str()]);
+        let mut child = Command::new(command.next().expect("a program"))
+            .args(command)
             .arg("serve")
             .arg(config)
             .args(["--listen", &data.to_string(), "--admin", &admin.to_string()])
@@ -52,6 +68,12 @@ impl Process {
             thread::sleep(Duration::from_millis(20));
         }
         process
+    }
+
+    /// Its process.
+    #[allow(dead_code, reason = "only the tests that are programs of their own look at it from outside")]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it has logged.
@@ -87,6 +109,11 @@ impl Process {
         }
         (self.log.text(), self.out.text())
     }
+}
+
+/// The program: the one that was built with the test, or another build of it that `SHIM_BINARY` names.
+fn binary() -> OsString {
+    env::var_os("SHIM_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_scimshim").into())
 }
 
 /// Sends a child a signal.
