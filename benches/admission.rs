@@ -11,7 +11,11 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use scimshim::{
     config::{self, Settings, World},
     feed::{AddressSet, Feeds},
-    gate::{Gate, rate, resolve::Evidence, token::Presented},
+    gate::{
+        Gate, rate,
+        resolve::Evidence,
+        token::{Authorization, Presented},
+    },
     observe::Metrics,
 };
 
@@ -65,9 +69,10 @@ fn admit(gate: &Gate, peer: IpAddr, method: &Method, path: &str, headers: &Heade
     let caller = gate.caller(Some(peer), false, headers);
     let prefix = gate.resolver().prefixes(path).next();
     let evidence = Evidence { prefix, host: Some("scim.example.com"), headers, by_proxy: caller.by_proxy };
-    let tenant = gate.tenant(&evidence, &caller).expect("a listed tenant");
+    let authorization = Authorization::of(headers);
+    let tenant = gate.tenant(&evidence, &caller, &authorization).expect("a listed tenant");
     let _room = gate.room().expect("room");
-    gate.admit(&tenant, &caller, headers).outcome.expect("a listed address and a token");
+    gate.admit(&tenant, &caller, &authorization).outcome.expect("a listed address and a token");
     tenant.limiter().try_enter(rate::class(method, &path[prefix.map_or(0, |p| p.text.len())..])).expect("a turn")
 }
 

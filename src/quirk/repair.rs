@@ -6,6 +6,7 @@ use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
     header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE},
 };
+use memchr::memmem;
 
 use super::{
     Cx, Direction, Findings, HeaderEdit, Id, Mode, Plan, Switch, TenantMode,
@@ -358,7 +359,7 @@ impl Work<'_> {
         let is_object = doc.kind(root) == Kind::Object;
         let is_list = is_query && is_object && list::is_list(doc, root, self.ask.place);
         self.old_resource(doc, is_list);
-        let env = Env { ask: &self.ask, bases: self.bases, created: false, old_list: false };
+        let env = Env { ask: &self.ask, bases: self.bases, created: false, old_list: false, nulls: self.has_nulls() };
         if is_list {
             return list::enveloped(&mut self.cx, doc, root, env);
         }
@@ -388,6 +389,12 @@ impl Work<'_> {
             Place::Bulk if is_object && method == Method::POST => bulk_status_number::fix(&mut self.cx, doc, root),
             _ => {}
         }
+    }
+
+    /// Whether there can be a null in the app's body: most have none, and are not walked for one.
+    fn has_nulls(&self) -> bool {
+        self.cx.plan.mode(Direction::Response, Id::ResourceNull) != Mode::Off
+            && memmem::find(self.answer.body, b"null").is_some()
     }
 
     /// Before all else is looked at: it holds for resources that nothing else is done to.
@@ -434,7 +441,7 @@ impl Work<'_> {
         let sent = self.answer.headers.get(LOCATION).map(HeaderValue::to_str);
         // A header that is no text is neither filled nor compared.
         let created = created && !matches!(sent, Some(Err(_)));
-        let env = Env { ask: &self.ask, bases: self.bases, created, old_list: false };
+        let env = Env { ask: &self.ask, bases: self.bases, created, old_list: false, nulls: self.has_nulls() };
         let header = self.location.as_deref().or(sent.and_then(Result::ok));
         let new = walk::alone(&mut self.cx, doc, root, kind, env, header.filter(|text| !text.is_empty()));
         if new.is_some() {

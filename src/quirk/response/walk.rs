@@ -33,6 +33,8 @@ pub(crate) struct Env<'e> {
     pub(crate) created: bool,
     /// Whether the list around it names schemas of SCIM 1.1.
     pub(crate) old_list: bool,
+    /// Whether the answer can hold a null.
+    pub(crate) nulls: bool,
 }
 
 /// Repairs an object in a list. The type is that of the endpoint; at the base it is what `meta.resourceType` says.
@@ -78,7 +80,7 @@ fn stated_kind<'p>(cx: &Cx<'p>, doc: &Doc<'_>, resource: Node) -> Option<&'p Res
 fn resource(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, env: Env<'_>, role: Role<'_>) {
     prepare(cx, doc, at, kind, env.old_list);
     let seen = members_of(cx, doc, at, kind, env.bases);
-    if cx.plan.mode(Direction::Response, Id::ResourceNull) != Mode::Off {
+    if env.nulls {
         resource_null::drop(cx, doc, at, kind);
     }
     let in_list = matches!(role, Role::InList);
