@@ -582,7 +582,8 @@ fn hostile_files_end_soon() {
     ] {
         assert!(serve(&text).is_err());
     }
-    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    // Some seconds on an idle machine; what is not bounded takes hours.
+    assert!(start.elapsed() < Duration::from_secs(300), "{:?}", start.elapsed());
 }
 
 #[test]

@@ -32,7 +32,7 @@ use self::{
     allow::{Allowlist, Verdict},
     resolve::{Evidence, Named, Resolver},
     tenants::Tenants,
-    token::Presented,
+    token::{Authorization, Presented},
 };
 use crate::{
     config::{
@@ -188,12 +188,17 @@ impl Gate {
     ///
     /// # Errors
     /// No such tenant; or no token, where only that could have named one.
-    pub fn tenant(&self, evidence: &Evidence<'_>, caller: &Caller) -> Result<Arc<Tenant>, Refused> {
+    pub fn tenant(
+        &self,
+        evidence: &Evidence<'_>,
+        caller: &Caller,
+        authorization: &Authorization<'_>,
+    ) -> Result<Arc<Tenant>, Refused> {
         let is_welcome = |allow: &Allowlist| {
             allow.mode() != AllowMode::Enforce || allow.judge(caller.address, || self.feeds.now()) == Verdict::Listed
         };
         // Whether a token may stand without a scheme is a tenant's setting, and here no tenant is known yet.
-        let presented = || Presented::of(evidence.headers, false).or_else(|| self.bare(evidence.headers));
+        let presented = || authorization.presented(false).or_else(|| self.bare(authorization));
         let by_token = || self.tenants.owner(&presented()?.0);
         match self.resolver.resolve(evidence, by_token, |name| self.tenants.is_known(name)) {
             Named::Default => Ok(Arc::clone(self.tenants.default())),
@@ -205,15 +210,15 @@ impl Gate {
     }
 
     /// A token without a scheme, if it is of a tenant that takes it so.
-    fn bare(&self, headers: &HeaderMap) -> Option<Presented> {
-        let presented = Presented::of(headers, true)?;
+    fn bare(&self, authorization: &Authorization<'_>) -> Option<Presented> {
+        let presented = authorization.presented(true)?;
         let owner = self.tenants.owner(&presented.0)?;
         self.tenants.find(owner, |_| true).filter(|tenant| tenant.rules.bare_token).map(|_| presented)
     }
 
     /// Lets a caller of `tenant` in by address and token, or says why not; and the name of the token, if it is good.
-    pub fn admit(&self, tenant: &Tenant, caller: &Caller, headers: &HeaderMap) -> Judged {
-        tenant.admit(caller, headers, &self.feeds, SystemTime::now(), &self.metrics)
+    pub fn admit(&self, tenant: &Tenant, caller: &Caller, authorization: &Authorization<'_>) -> Judged {
+        tenant.admit(caller, authorization, &self.feeds, SystemTime::now(), &self.metrics)
     }
 
     /// Lets a caller in by address alone, as requests outside SCIM are.

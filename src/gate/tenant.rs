@@ -20,7 +20,7 @@ use super::{
     allow::{Allowlist, Verdict},
     known::Known,
     rate::Limiter,
-    token::{self, Presented, Token},
+    token::{self, Authorization, Token},
     unlisted::{Sighting, Unlisted},
 };
 use crate::{
@@ -66,6 +66,8 @@ pub struct Memory {
     pub(super) suggested: AtomicBool,
     /// Collections that have answered 200.
     pub(super) seen: Mutex<BTreeSet<&'static str>>,
+    /// The one media type of bodies that the app reads, where it has refused the other.
+    pub(super) media_type: Mutex<Option<&'static str>>,
     pub(super) limiter: Limiter,
     pub(super) unlisted: Unlisted,
     pub(super) known: Known,
@@ -107,7 +109,7 @@ pub struct Place {
 impl Place {
     /// Where a SCIM target is in the app.
     pub fn scim(&self, target: &str) -> Option<Uri> {
-        self.at(&format!("{}{target}", self.base))
+        self.at(&[&self.base, target].concat())
     }
 
     /// A path of the app's origin.
@@ -164,6 +166,16 @@ impl Tenant {
         self.memory.seen.lock().unwrap_or_else(PoisonError::into_inner).contains(collection)
     }
 
+    /// The media type of bodies that the app was found to read, having refused the other.
+    pub fn media_type(&self) -> Option<&'static str> {
+        *self.memory.media_type.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers that media type.
+    pub fn reads(&self, media_type: &'static str) {
+        *self.memory.media_type.lock().unwrap_or_else(PoisonError::into_inner) = Some(media_type);
+    }
+
     /// Remembers that this collection answers 200.
     pub fn saw(&self, collection: &'static str) {
         self.memory.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(collection);
@@ -214,7 +226,7 @@ impl Tenant {
     pub(super) fn admit(
         &self,
         caller: &Caller,
-        headers: &HeaderMap,
+        authorization: &Authorization<'_>,
         feeds: &Feeds,
         now: SystemTime,
         metrics: &Metrics,
@@ -226,7 +238,7 @@ impl Tenant {
         }
         // Looked at also where the address is refused, to count who would have been let in: most likely the IdP, from
         // an address that is missing on its list.
-        let token = token::check(&rules.tokens, Presented::of(headers, rules.bare_token), now);
+        let token = token::check(&rules.tokens, authorization.presented(rules.bare_token), now);
         let name = token.as_ref().ok().map(|token| Arc::clone(&token.name));
         let (listed, welcome) = self.judge(caller, feeds, now, token.is_ok(), metrics);
         let outcome = welcome.and_then(|()| {

@@ -322,6 +322,7 @@ impl Maker {
                 found: OnceLock::new(),
                 suggested: AtomicBool::new(false),
                 seen: Mutex::default(),
+                media_type: Mutex::default(),
                 limiter: Limiter::new(&self.store, id, label, limits),
                 unlisted: <_>::default(),
                 known: <_>::default(),

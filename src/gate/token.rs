@@ -5,6 +5,7 @@
 //! looked up in a map: what a stranger could learn from the time of that is about a hash that he cannot steer.
 
 use std::{
+    cell::OnceCell,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicI64, Ordering},
@@ -22,6 +23,26 @@ use crate::config::{settings, types::Timestamp};
 /// The hash of what a caller presents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Presented(pub [u8; 32]);
+
+/// What a caller presents, hashed once for all who ask.
+#[derive(Debug)]
+pub struct Authorization<'h> {
+    headers: &'h HeaderMap,
+    with_scheme: OnceCell<Option<Presented>>,
+}
+
+impl<'h> Authorization<'h> {
+    /// Of a request with these headers.
+    pub fn of(headers: &'h HeaderMap) -> Self {
+        Self { headers, with_scheme: OnceCell::new() }
+    }
+
+    /// The token, without a scheme only where `bare` allows it; see [`Presented::of`].
+    pub fn presented(&self, bare: bool) -> Option<Presented> {
+        let with_scheme = *self.with_scheme.get_or_init(|| Presented::of(self.headers, false));
+        with_scheme.or_else(|| if bare { Presented::of(self.headers, true) } else { None })
+    }
+}
 
 /// Why a token does not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,10 +1,14 @@
 //! The strict pass: RFC 8259, no duplicate keys, bounded depth. No recursion.
+//!
+//! Lists hold one object after another with the same keys. So a key is first compared with the one that stood at its
+//! place in the object before (its *pattern*): where both are the same bytes its name is known, and it cannot be a
+//! duplicate, since it was none there. The first key that differs ends that for its object.
 
-use std::{collections::HashSet, fmt};
+use std::{borrow::Cow, collections::HashSet, fmt};
 
 use super::{
     doc::{Cell, Doc, Kind, NONE, flag},
-    text::{decode, escape, number_end, plain_run},
+    text::{decode, escape, number_end, plain_run, string_run},
 };
 
 /// Nested arrays and objects at most; deeper is refused. serde_json stops at the same depth.
@@ -71,8 +75,10 @@ impl<'a> Doc<'a> {
             at: 0,
             cells: Vec::with_capacity(expected_cells(text.as_bytes())),
             open: NONE,
+            in_object: false,
             last: NONE,
-            depth: 0,
+            pattern: NONE,
+            plain: text.bytes().fold(true, |plain, byte| plain & (byte >= 0x20)),
             names,
             duplicates,
             keys: Keys { hashes: Vec::with_capacity(32), levels: Vec::with_capacity(8) },
@@ -106,9 +112,14 @@ struct Parser<'a, N> {
     cells: Vec<Cell>,
     /// The innermost open container.
     open: u32,
+    /// It is an object.
+    in_object: bool,
     /// Its last child so far.
     last: u32,
-    depth: u32,
+    /// The member that the next key is expected to look like; in an array, what its first element is.
+    pattern: u32,
+    /// There is no control character in the text, so that none has to be looked for.
+    plain: bool,
     names: &'a N,
     duplicates: Duplicates,
     keys: Keys,
@@ -120,9 +131,11 @@ struct Key {
     start: u32,
     name: u16,
     flags: u16,
+    /// The member that it looks like.
+    pattern: u32,
 }
 
-const NO_KEY: Key = Key { start: NONE, name: 0, flags: 0 };
+const NO_KEY: Key = Key { start: NONE, name: 0, flags: 0, pattern: NONE };
 
 impl<N: Names> Parser<'_, N> {
     fn document(&mut self) -> Result<(), Error> {
@@ -166,11 +179,16 @@ impl<N: Names> Parser<'_, N> {
     }
 
     fn container(&mut self, key: Key, kind: Kind, close: u8) -> Result<bool, Error> {
-        if self.depth == MAX_DEPTH {
+        if self.keys.levels.len() == MAX_DEPTH as usize {
             return Err(self.error("more than 128 levels"));
         }
         let start = self.at;
         self.at += 1;
+        let like = match (self.in_object, self.last) {
+            (true, _) => key.pattern,
+            (false, NONE) => self.pattern,
+            (false, before) => before,
+        };
         let index = self.push(key, kind, start, 0);
         self.space();
         if self.bytes.get(self.at) == Some(&close) {
@@ -179,19 +197,20 @@ impl<N: Names> Parser<'_, N> {
             return Ok(false);
         }
         self.cells[index as usize].set(flag::FILLED);
-        self.depth += 1;
         self.open = index;
+        self.in_object = kind == Kind::Object;
         self.last = NONE;
-        self.keys.open();
+        self.keys.open(self.pattern);
+        self.pattern = match self.cells.get(like as usize) {
+            Some(like_cell) if like_cell.kind() == kind && like_cell.is(flag::FILLED) => like + 1,
+            _ => NONE,
+        };
         Ok(true)
     }
 
     #[inline]
     fn first_key(&mut self) -> Result<Key, Error> {
-        match self.cells[self.open as usize].kind() {
-            Kind::Object => self.key(),
-            _ => Ok(NO_KEY),
-        }
+        if self.in_object { self.key() } else { Ok(NO_KEY) }
     }
 
     /// Behind a value: the key of the next one, or `None` at the end of the document.
@@ -202,16 +221,15 @@ impl<N: Names> Parser<'_, N> {
             if self.open == NONE {
                 return if self.at == self.bytes.len() { Ok(None) } else { Err(self.error("text behind the value")) };
             }
-            let object = self.cells[self.open as usize].kind() == Kind::Object;
             match self.bytes.get(self.at) {
                 Some(b',') => {
                     self.at += 1;
                     self.space();
-                    return if object { self.key().map(Some) } else { Ok(Some(NO_KEY)) };
+                    return if self.in_object { self.key().map(Some) } else { Ok(Some(NO_KEY)) };
                 }
-                Some(b'}') if object => self.close(),
-                Some(b']') if !object => self.close(),
-                Some(_) if object => return Err(self.error("`,` or `}` was expected")),
+                Some(b'}') if self.in_object => self.close(),
+                Some(b']') if !self.in_object => self.close(),
+                Some(_) if self.in_object => return Err(self.error("`,` or `}` was expected")),
                 Some(_) => return Err(self.error("`,` or `]` was expected")),
                 None => return Err(self.error("the text ends inside an object or array")),
             }
@@ -226,8 +244,8 @@ impl<N: Names> Parser<'_, N> {
         cell.end = end;
         self.last = self.open;
         self.open = cell.parent;
-        self.depth -= 1;
-        self.keys.close();
+        self.in_object = self.cells.get(self.open as usize).is_some_and(|cell| cell.kind() == Kind::Object);
+        self.pattern = self.keys.close();
     }
 
     #[inline]
@@ -256,6 +274,46 @@ impl<N: Names> Parser<'_, N> {
     /// At a key: reads it, its colon and the space behind.
     #[inline]
     fn key(&mut self) -> Result<Key, Error> {
+        if let Some(pattern) = self.cells.get(self.pattern as usize) {
+            // From the quote before the key to the value.
+            let text = &self.bytes[pattern.key as usize - 1..pattern.start as usize];
+            if self.bytes[self.at..].starts_with(text) && !pattern.is(flag::COLLIDES) {
+                let start = self.offset() + 1;
+                let key = Key { start, name: pattern.name, flags: pattern.meta & flag::EXACT, pattern: self.pattern };
+                self.pattern = pattern.next;
+                self.at += text.len();
+                self.space();
+                return Ok(key);
+            }
+            self.leave_pattern();
+        }
+        self.new_key()
+    }
+
+    /// A key that does not follow the pattern: those before it have to be known by their hashes from now on.
+    #[cold]
+    fn leave_pattern(&mut self) {
+        self.pattern = NONE;
+        let mut sibling = if self.last == NONE { NONE } else { self.open + 1 };
+        while sibling != NONE {
+            let (name, next) = (self.cells[sibling as usize].name, self.cells[sibling as usize].next);
+            let hash = self.hash(name, &self.key_text(sibling));
+            self.keys.hit(hash);
+            sibling = next;
+        }
+    }
+
+    /// The characters of a key that has been pushed.
+    fn key_text(&self, cell: u32) -> Cow<'_, str> {
+        let from = self.cells[cell as usize].key as usize;
+        let mut end = plain_run(self.bytes, from);
+        while self.bytes.get(end) == Some(&b'\\') {
+            end = plain_run(self.bytes, end + 2);
+        }
+        decode(&self.text[from..end])
+    }
+
+    fn new_key(&mut self) -> Result<Key, Error> {
         if self.bytes.get(self.at) != Some(&b'"') {
             return Err(self.error("a key was expected"));
         }
@@ -270,7 +328,8 @@ impl<N: Names> Parser<'_, N> {
             let found = self.names.find(raw);
             (found, self.hash(found.0, raw))
         };
-        let mut key = Key { start: quote as u32 + 1, name, flags: if exact { flag::EXACT } else { 0 } };
+        let flags = if exact { flag::EXACT } else { 0 };
+        let mut key = Key { start: quote as u32 + 1, name, flags, pattern: NONE };
         if self.keys.hit(folded) {
             key = self.duplicate(key, quote)?;
         }
@@ -317,16 +376,8 @@ impl<N: Names> Parser<'_, N> {
             siblings.push(sibling);
             sibling = self.cells[sibling as usize].next;
         }
-        let key_text = |cell: &Cell| {
-            let from = cell.key as usize;
-            let mut end = plain_run(self.bytes, from);
-            while self.bytes.get(end) == Some(&b'\\') {
-                end = plain_run(self.bytes, end + 2);
-            }
-            decode(&self.text[from..end]).into_owned()
-        };
         if self.keys.grow() {
-            let keys: Vec<String> = siblings.iter().map(|&i| fold(&key_text(&self.cells[i as usize]))).collect();
+            let keys: Vec<String> = siblings.iter().map(|&i| fold(&self.key_text(i))).collect();
             self.keys.fill(keys);
             return match self.keys.insert(folded) {
                 true => Ok(key),
@@ -334,7 +385,7 @@ impl<N: Names> Parser<'_, N> {
             };
         }
         for index in siblings {
-            let other = key_text(&self.cells[index as usize]);
+            let other = self.key_text(index).into_owned();
             if fold(&other) != folded {
                 continue;
             }
@@ -364,7 +415,7 @@ impl<N: Names> Parser<'_, N> {
         let mut escaped = false;
         let mut i = quote + 1;
         loop {
-            i = plain_run(self.bytes, i);
+            i = if self.plain { string_run(self.bytes, i) } else { plain_run(self.bytes, i) };
             match self.bytes.get(i) {
                 Some(b'"') => {
                     self.at = i + 1;
@@ -418,6 +469,8 @@ struct Keys {
 #[derive(Default)]
 struct Level {
     base: usize,
+    /// The pattern of the object or array around it, to go on with.
+    around: u32,
     /// One bit for each hash: most keys are seen to be new by it alone.
     seen: u64,
     /// Only for an object with many keys.
@@ -426,15 +479,15 @@ struct Level {
 
 impl Keys {
     #[inline]
-    fn open(&mut self) {
-        self.levels.push(Level { base: self.hashes.len(), seen: 0, large: None });
+    fn open(&mut self, around: u32) {
+        self.levels.push(Level { base: self.hashes.len(), around, seen: 0, large: None });
     }
 
     #[inline]
-    fn close(&mut self) {
-        if let Some(level) = self.levels.pop() {
-            self.hashes.truncate(level.base);
-        }
+    fn close(&mut self) -> u32 {
+        let Some(level) = self.levels.pop() else { return NONE };
+        self.hashes.truncate(level.base);
+        level.around
     }
 
     /// Adds a hash; true when the key must be looked at: it may be there already, or the object has grown large.

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
+
 /// Index of the first byte at or behind `i` that ends or breaks a plain run of a string: `"`, `\` or a control.
 ///
 /// Eight bytes at a time. The borrow of each subtraction can only raise a false mark above a true one, so the lowest
@@ -30,6 +32,24 @@ pub(super) fn plain_run(bytes: &[u8], mut i: usize) -> usize {
         i += 1;
     }
     i
+}
+
+/// Index of the first `"` or `\\` at or behind `i`, in a text that is known to have no controls. Keys and most words end
+/// within the first few bytes; for the others many bytes are looked at at once.
+#[inline]
+pub(super) fn string_run(bytes: &[u8], i: usize) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let rest = bytes.get(i..).unwrap_or_default();
+    if let Some(chunk) = rest.first_chunk::<8>() {
+        let word = u64::from_le_bytes(*chunk);
+        let (quote, slash) = (word ^ (ONES * b'"' as u64), word ^ (ONES * b'\\' as u64));
+        let found = ((quote.wrapping_sub(ONES) & !quote) | (slash.wrapping_sub(ONES) & !slash)) & HIGH;
+        if found != 0 {
+            return i + (found.trailing_zeros() / 8) as usize;
+        }
+    }
+    memchr2(b'"', b'\\', rest).map_or(bytes.len(), |at| i + at)
 }
 
 /// The end of a JSON number (RFC 8259 6) that begins at `i`, or `None` where none does.

@@ -11,6 +11,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use super::facts;
 use crate::quirk::{Direction, Findings, Idp};
 
 /// One exchange at its end.
@@ -67,6 +68,15 @@ pub struct Sent {
     pub headers: Kept,
     /// The body.
     pub body: Body,
+    /// What it says, where the engine has read it.
+    pub(crate) facts: Option<Box<facts::Request>>,
+}
+
+impl Sent {
+    /// A request that the engine has not read.
+    pub fn new(target: String, headers: Kept, body: Body) -> Self {
+        Self { target, headers, body, facts: None }
+    }
 }
 
 /// An answer on one side of the shim.
@@ -78,6 +88,15 @@ pub struct Got {
     pub headers: Kept,
     /// The body.
     pub body: Body,
+    /// What it says, where the engine has read it.
+    pub(crate) facts: Option<Box<facts::Answer>>,
+}
+
+impl Got {
+    /// An answer that the engine has not read.
+    pub fn new(status: u16, headers: Kept, body: Body) -> Self {
+        Self { status, headers, body, facts: None }
+    }
 }
 
 /// A body, as far as it is at hand.

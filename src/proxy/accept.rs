@@ -47,9 +47,6 @@ const STREAMS: u32 = 64;
 /// hyper reads at least this much of a head before it can refuse it.
 pub(crate) const SMALLEST_HEAD: usize = 8 << 10;
 
-/// Fields of a head. Browsers and gateways send up to some forty; hyper would stop at a hundred.
-const FIELDS: usize = 256;
-
 /// How far over the limit the reader of HTTP/2 goes, so that the refusal is ours and not its bare 431. It counts 32
 /// bytes more for each field than was sent.
 const HTTP2_SLACK: usize = 4;
@@ -343,7 +340,7 @@ impl Hall {
         let traffic = Arc::new(Traffic::default());
         let wire = Wire::new(stream, Arc::clone(proxy), Arc::clone(&traffic));
         let service = service_fn(|request| {
-            // hyper keeps room for one in each connection, to its end. In a box it is there only while there is one.
+            // hyper moves what it is given, and keeps room for it in each connection to its end; and this is large.
             let exchange = Box::pin(Arc::clone(proxy).handle(connection, Open::new(&traffic), request));
             async { Ok::<_, Infallible>(exchange.await) }
         });
@@ -423,7 +420,7 @@ async fn part(mut stream: TcpStream) {
 fn builder(head: usize) -> auto::Builder<TokioExecutor> {
     let head = head.max(SMALLEST_HEAD);
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(head).max_headers(FIELDS);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(head);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -14,7 +14,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
-use http::{HeaderMap, header};
+use http::{HeaderMap, Version, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -354,15 +354,20 @@ pub(crate) enum Flow {
 /// So much of an answer is handed over at once. What has been handed over and not taken is all that a client can keep
 /// here of an answer whose exchange is over; HTTP/2 lets it do so without blocking the socket.
 const PIECE: usize = 64 << 10;
+/// The same in HTTP/1.1, where a client that takes nothing blocks its socket and is let go. A page of a hundred users goes
+/// out whole, without a look whether it is taken.
+const WHOLE_PIECE: usize = 256 << 10;
 
 /// An answer's body, which ends its exchange: with the last piece, not when the client has taken it.
 #[derive(Debug)]
 pub(crate) struct Reply {
     flow: Flow,
     /// Until everything has been handed over.
-    exchange: Option<Exchange>,
+    exchange: Option<Box<Exchange>>,
     open: Option<Open>,
     times: Times,
+    /// The client speaks HTTP/2.
+    http2: bool,
     /// Runs while the app owes us something.
     pause: Option<Pin<Box<Sleep>>>,
     /// Runs from the first piece on to the last.
@@ -389,8 +394,17 @@ pub(crate) enum Broken {
 
 impl Reply {
     /// The body of an answer; `bodiless` when the protocol sends none, whatever `flow` holds.
-    pub(crate) fn new(flow: Flow, bodiless: bool, times: Times, exchange: Exchange, open: Open) -> Self {
-        let mut reply = Self { flow, exchange: Some(exchange), open: Some(open), times, pause: None, watch: None };
+    pub(crate) fn new(
+        flow: Flow,
+        bodiless: bool,
+        version: Version,
+        times: Times,
+        exchange: Box<Exchange>,
+        open: Open,
+    ) -> Self {
+        let http2 = version >= Version::HTTP_2;
+        let mut reply =
+            Self { flow, exchange: Some(exchange), open: Some(open), times, http2, pause: None, watch: None };
         if bodiless || reply.is_end_stream() {
             reply.over(Exchange::complete);
         }
@@ -405,13 +419,14 @@ impl Reply {
     }
 
     fn poll_app(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
+        let most = if self.http2 { PIECE } else { WHOLE_PIECE };
         let (first, rest) = match &mut self.flow {
-            Flow::Whole(bytes) => return Poll::Ready(piece(bytes).map(Ok)),
+            Flow::Whole(bytes) => return Poll::Ready(piece(bytes, most).map(Ok)),
             Flow::App { first, rest } => (first, rest),
         };
         loop {
             if let Some(bytes) = first.front_mut() {
-                let piece = piece(bytes);
+                let piece = piece(bytes, most);
                 if bytes.is_empty() {
                     first.pop_front();
                 }
@@ -439,7 +454,7 @@ impl Reply {
 
     /// The client owes us a look at this piece, or no longer does.
     fn owed(&mut self, owed: bool) {
-        if let (None, Some(open), true) = (&self.watch, &self.open, owed) {
+        if let (true, None, Some(open), true) = (self.http2, &self.watch, &self.open, owed) {
             self.watch = Some(Watch::new(self.times.client, Arc::clone(open.traffic())));
         }
         if let Some(watch) = &self.watch {
@@ -490,12 +505,12 @@ impl Body for Reply {
 }
 
 /// Takes the next piece. The last of several is a copy: it outlives the exchange, and must not keep the whole.
-fn piece(bytes: &mut Bytes) -> Option<Bytes> {
+fn piece(bytes: &mut Bytes, most: usize) -> Option<Bytes> {
     match bytes.len() {
         0 => None,
-        length if length > PIECE => {
-            let piece = bytes.split_to(PIECE);
-            if bytes.len() <= PIECE {
+        length if length > most => {
+            let piece = bytes.split_to(most);
+            if bytes.len() <= most {
                 *bytes = Bytes::copy_from_slice(bytes);
             }
             Some(piece)
@@ -504,8 +519,8 @@ fn piece(bytes: &mut Bytes) -> Option<Bytes> {
     }
 }
 
-/// Ends a connection whose client does not take its answer. It stands outside, because an HTTP/2 stream without a
-/// window is neither polled nor blocks the socket.
+/// Ends an HTTP/2 connection whose client does not take its answer. It stands outside, because a stream without a window is
+/// neither polled nor blocks the socket, as HTTP/1.1 does (see [`super::wire`]).
 #[derive(Debug)]
 struct Watch {
     taken: Arc<Taken>,

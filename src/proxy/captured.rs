@@ -8,7 +8,10 @@ use super::{
     body::{Flow, Payload},
     upstream::Outgoing,
 };
-use crate::observe::account::{Body, Got, Kept, Sent};
+use crate::observe::{
+    account::{Body, Got, Kept, Sent},
+    facts,
+};
 
 /// The four messages of an exchange, as far as there were any.
 #[derive(Debug, Default)]
@@ -18,13 +21,27 @@ pub(crate) struct Captured {
     pub(crate) forwarded: Option<Sent>,
     pub(crate) app: Option<Got>,
     pub(crate) told: Option<Got>,
+    /// What the request says that goes to the app.
+    asks: Option<Box<facts::Request>>,
+    /// What the answer says that goes to the IdP.
+    says: Option<Box<facts::Answer>>,
 }
 
 impl Captured {
     /// The head of a request for SCIM; whether there is a body is not known yet.
     pub(crate) fn receives(&mut self, target: &str, headers: &HeaderMap, bodiless: bool) {
         let body = if bodiless { Body::Empty } else { Body::Unknown };
-        self.received = Some(Sent { target: target.into(), headers: Kept::of(headers), body });
+        self.received = Some(Sent::new(target.into(), Kept::of(headers), body));
+    }
+
+    /// The engine has read the request.
+    pub(crate) fn asks(&mut self, facts: Option<Box<facts::Request>>) {
+        self.asks = facts;
+    }
+
+    /// The engine has read the answer.
+    pub(crate) fn says(&mut self, facts: Option<Box<facts::Answer>>) {
+        self.says = facts;
     }
 
     /// The whole body of the request.
@@ -41,12 +58,20 @@ impl Captured {
             Payload::Whole(Some(bytes)) => Body::of(bytes),
             Payload::Stream(_) => Body::Unknown,
         };
-        self.forwarded = Some(Sent { target: target.into(), headers: Kept::of(&outgoing.headers), body });
+        let facts = self.asks.take();
+        self.forwarded = Some(Sent { target: target.into(), headers: Kept::of(&outgoing.headers), body, facts });
+    }
+
+    /// The body goes by another media type than was said before.
+    pub(crate) fn relabels(&mut self, headers: &HeaderMap) {
+        if let Some(forwarded) = &mut self.forwarded {
+            forwarded.headers = Kept::of(headers);
+        }
     }
 
     /// The head of the app's answer.
     pub(crate) fn app_answers(&mut self, status: StatusCode, headers: &HeaderMap) {
-        self.app = Some(Got { status: status.as_u16(), headers: Kept::of(headers), body: Body::Unknown });
+        self.app = Some(Got::new(status.as_u16(), Kept::of(headers), Body::Unknown));
     }
 
     /// The whole body of the app's answer.
@@ -62,6 +87,7 @@ impl Captured {
             Flow::Whole(bytes) => Body::of(bytes),
             Flow::App { .. } => Body::Unknown,
         };
-        self.told = Some(Got { status: status.as_u16(), headers: Kept::of(headers), body });
+        let facts = self.says.take();
+        self.told = Some(Got { status: status.as_u16(), headers: Kept::of(headers), body, facts });
     }
 }

@@ -259,6 +259,7 @@ impl Exchange {
     /// scimshim answers itself.
     pub(crate) fn refused(&mut self, refusal: &Refusal) {
         let told = refusal.told();
+        self.wire.says(None);
         self.refusal = Some((told.reason, told.level, refusal.to_string()));
     }
 

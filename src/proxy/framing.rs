@@ -7,6 +7,8 @@
 //! ever disagree, nothing is let through that hyper would not let through. So that they do not disagree, a line that would
 //! decide and is too long to be kept ends the connection.
 
+use memchr::memchr;
+
 use super::refusal::Refusal;
 
 /// Follows one connection.
@@ -84,7 +86,14 @@ impl Framing {
                 self.skipped(left - now as u64);
                 continue;
             }
-            let end = bytes.iter().position(|byte| *byte == b'\n');
+            let end = memchr(b'\n', bytes);
+            if let (Some(end), true, false) = (end, self.line.is_empty(), self.cut) {
+                // Most lines come whole, and need not be kept.
+                let text = bytes[..=end].trim_ascii_start();
+                bytes = &bytes[end + 1..];
+                self.line(text[..text.len().min(LONGEST)].trim_ascii(), text.len() > LONGEST)?;
+                continue;
+            }
             let (text, rest) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
             let text = if self.line.is_empty() { text.trim_ascii_start() } else { text };
             let room = LONGEST.saturating_sub(self.line.len());

@@ -1,11 +1,13 @@
 //! Heads on their way: what ends at this hop, what scimshim says about the caller, what the app should not see.
 
 use std::{
+    fmt::Write as _,
     hash::{BuildHasher, RandomState},
-    net::IpAddr,
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use bytes::{Bytes, BytesMut};
+use data_encoding::HEXLOWER;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, header, uri::Authority};
 
 use crate::{gate::Caller, observe::trace};
@@ -21,57 +23,66 @@ const LONGEST_ID: usize = 128;
 
 /// Fields that end at each hop even when Connection does not name them (RFC 9110 7.6.1), and those that speak to a
 /// proxy and not to the app (11.7).
-const HOP_BY_HOP: [HeaderName; 10] = [
-    header::CONNECTION,
-    HeaderName::from_static("http2-settings"),
-    HeaderName::from_static("keep-alive"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    HeaderName::from_static("proxy-connection"),
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
+fn ends_here(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "http2-settings"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
 
 /// Where others write what scimshim writes into `forwarded` and `x-forwarded-*`: apps read whichever they know, and only
 /// one answer can be right.
-const FORWARDING: [&str; 22] = [
-    "forwarded",
-    "front-end-https",
-    "true-client-ip",
-    "x-client-ip",
-    "x-cluster-client-ip",
-    "x-forwarded",
-    "x-forwarded-by",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
-    "x-forwarded-proto",
-    "x-forwarded-protocol",
-    "x-forwarded-scheme",
-    "x-forwarded-server",
-    "x-forwarded-ssl",
-    "x-original-forwarded-for",
-    "x-original-host",
-    "x-original-url",
-    "x-real-ip",
-    "x-rewrite-url",
-    "x-url-scheme",
-];
+fn is_forwarding(name: &str) -> bool {
+    matches!(
+        name,
+        "forwarded"
+            | "front-end-https"
+            | "true-client-ip"
+            | "x-client-ip"
+            | "x-cluster-client-ip"
+            | "x-forwarded"
+            | "x-forwarded-by"
+            | "x-forwarded-for"
+            | "x-forwarded-host"
+            | "x-forwarded-port"
+            | "x-forwarded-prefix"
+            | "x-forwarded-proto"
+            | "x-forwarded-protocol"
+            | "x-forwarded-scheme"
+            | "x-forwarded-server"
+            | "x-forwarded-ssl"
+            | "x-original-forwarded-for"
+            | "x-original-host"
+            | "x-original-url"
+            | "x-real-ip"
+            | "x-rewrite-url"
+            | "x-url-scheme"
+    )
+}
 
 /// What is written or judged here and must not come a second time with `_` for `-`: CGI, WSGI and their like make one
 /// name of the two.
-const TWINS: [&str; 7] = [
-    "accept-encoding",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "transfer-encoding",
-    "user-agent",
-    "x-request-id",
-];
+fn has_no_twin(name: &str) -> bool {
+    matches!(
+        name,
+        "accept-encoding"
+            | "content-encoding"
+            | "content-length"
+            | "content-type"
+            | "transfer-encoding"
+            | "user-agent"
+            | "x-request-id"
+    )
+}
 
 /// Digests of a body that has been rewritten.
 const DIGESTS: [HeaderName; 4] = [
@@ -95,7 +106,14 @@ pub(crate) fn end_hop(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in &HOP_BY_HOP {
+    forget(headers, ends_here);
+}
+
+/// Removes the fields of these names. A head has few fields, fewer of which go, so all that it has are looked at and
+/// none that it might have is looked up.
+fn forget(headers: &mut HeaderMap, goes: impl Fn(&str) -> bool) {
+    let gone: Vec<HeaderName> = headers.keys().filter(|name| goes(name.as_str())).cloned().collect();
+    for name in gone {
         headers.remove(name);
     }
 }
@@ -104,30 +122,34 @@ pub(crate) fn end_hop(headers: &mut HeaderMap) {
 /// from the app's URL, and so is the framing of the body.
 pub(crate) fn to_app(headers: &mut HeaderMap, caller: &Caller, host: Option<&Authority>, id: &HeaderValue) {
     end_hop(headers);
-    for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT] {
-        headers.remove(name);
-    }
-    forget_forwarding(headers);
+    forget(headers, is_written_here);
     join_cookies(headers);
-    // RFC 7239 6.2 has a word for an address that is not known; the others have none.
-    let node = match caller.address {
-        Some(IpAddr::V4(v4)) => v4.to_string(),
-        Some(IpAddr::V6(v6)) => format!("\"[{v6}]\""),
-        None => "unknown".to_owned(),
-    };
     let proto = if caller.https { "https" } else { "http" };
-    let mut forwarded = format!("for={node};proto={proto}");
-    if let Some(host) = host {
-        forwarded.push_str(&format!(";host=\"{host}\""));
-        if let Ok(host) = HeaderValue::from_str(host.as_str()) {
-            headers.insert(X_FORWARDED_HOST, host);
+    // One allocation for all three values.
+    let mut text = BytesMut::with_capacity(192);
+    // RFC 7239 6.2 has a word for an address that is not known; the others have none.
+    let mut node = Bytes::from_static(b"unknown");
+    if let Some(address) = caller.address {
+        let _ = write!(text, "{address}");
+        node = text.split().freeze();
+        if let Ok(value) = HeaderValue::from_maybe_shared(node.clone()) {
+            headers.insert(X_FORWARDED_FOR, value);
         }
     }
-    let address = caller.address.map(|address| address.to_string());
-    for (name, value) in [(FORWARDED, Some(forwarded)), (X_FORWARDED_FOR, address)] {
-        if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
-            headers.insert(name, value);
+    let (before, behind) =
+        if caller.address.is_some_and(|address| address.is_ipv6()) { ("\"[", "]\"") } else { ("", "") };
+    for part in [b"for=", before.as_bytes(), &node, behind.as_bytes(), b";proto=", proto.as_bytes()] {
+        text.extend_from_slice(part);
+    }
+    if let Some(host) = host {
+        for part in [";host=\"", host.as_str(), "\""] {
+            text.extend_from_slice(part.as_bytes());
         }
+    }
+    put(headers, FORWARDED, &mut text);
+    if let Some(host) = host {
+        text.extend_from_slice(host.as_str().as_bytes());
+        put(headers, X_FORWARDED_HOST, &mut text);
     }
     trace::forget_broken(headers);
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
@@ -137,16 +159,21 @@ pub(crate) fn to_app(headers: &mut HeaderMap, caller: &Caller, host: Option<&Aut
     }
 }
 
-/// Removes what would contradict what is written here about the caller and the request.
-fn forget_forwarding(headers: &mut HeaderMap) {
-    let contradicts = |name: &&HeaderName| {
-        let name = name.as_str();
+/// Sets a field to what has been written to `text`, which is then empty.
+fn put(headers: &mut HeaderMap, name: HeaderName, text: &mut BytesMut) {
+    if let Ok(value) = HeaderValue::from_maybe_shared(text.split().freeze()) {
+        headers.insert(name, value);
+    }
+}
+
+/// What the app gets from here and not from the caller, and what would contradict it.
+fn is_written_here(name: &str) -> bool {
+    if matches!(name, "host" | "content-length" | "expect") || is_forwarding(name) {
+        return true;
+    }
+    name.contains('_') && {
         let dashed = name.replace('_', "-");
-        FORWARDING.contains(&dashed.as_str()) || (dashed != name && TWINS.contains(&dashed.as_str()))
-    };
-    let gone: Vec<HeaderName> = headers.keys().filter(contradicts).cloned().collect();
-    for name in gone {
-        headers.remove(name);
+        is_forwarding(&dashed) || has_no_twin(&dashed)
     }
 }
 
@@ -260,8 +287,12 @@ impl Ids {
     /// A new one: random enough not to meet another replica's.
     pub(crate) fn make(&self) -> HeaderValue {
         let count = self.next.fetch_add(1, Ordering::Relaxed);
-        let id = format!("{:016x}{:016x}", self.random.hash_one(count), self.random.hash_one((count, "low")));
-        HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("0"))
+        let (high, low) = (self.random.hash_one(count), self.random.hash_one((count, "low")));
+        let mut digits = [0; 16];
+        digits[..8].copy_from_slice(&high.to_be_bytes());
+        digits[8..].copy_from_slice(&low.to_be_bytes());
+        let id = HEXLOWER.encode(&digits);
+        HeaderValue::from_maybe_shared(Bytes::from(id)).unwrap_or(HeaderValue::from_static("0"))
     }
 }
 

@@ -1,5 +1,5 @@
-//! The way of one exchange. The files are the route: `accept` and `announce`, `route`, `normalize`, `upstream`,
-//! `redirect`, `repair`; `refusal` answers where the way ends early, `exchange` says at the end what happened.
+//! The way of one exchange. The files are the route: `accept` and `announce`, `route`, `normalize`, `paging`,
+//! `media_type`, `upstream`, `redirect`, `repair`; `refusal` answers where the way ends early, `exchange` says at the end what happened.
 //!
 //! Steps are plain functions and `?`; what a step refuses becomes an answer in one place. There are no layers: the
 //! bounds (time, size, number) belong to the steps that can name them in their answer.
@@ -15,8 +15,10 @@ mod headers;
 mod hold;
 mod house;
 mod life;
+mod media_type;
 mod names;
 mod normalize;
+mod paging;
 mod redirect;
 mod refusal;
 mod reload;
@@ -67,6 +69,7 @@ use crate::{
         self, Caller, Tenant,
         rate::{self, Class, Turn},
         resolve::{Evidence, Prefix},
+        token::Authorization,
     },
     observe::{Metrics, Recorder, trace::step},
     quirk::TenantMode,
@@ -97,7 +100,8 @@ impl Proxy {
         let (method, version) = (parts.method.clone(), parts.version);
         let mut inbound = Inbound::new(body, &parts.headers);
         let id = self.ids.of(&parts.headers);
-        let mut exchange = Exchange::new(&self.recorder, &self.life, id, &method, &parts.headers);
+        // On the heap, for it moves on with the answer.
+        let mut exchange = Box::new(Exchange::new(&self.recorder, &self.life, id, &method, &parts.headers));
         let running = self.running.load_full();
         let span = exchange.span().clone();
         let outcome = running.exchange(connection, parts, &mut inbound, &mut exchange).instrument(span);
@@ -129,7 +133,7 @@ impl Proxy {
         let bodiless = repair::is_bodiless(&method, head.status);
         let limits = &running.settings.listen.limits;
         let times = Times { app: limits.deadline, client: limits.idle_timeout };
-        Response::from_parts(head, Reply::new(flow, bodiless, times, exchange, open))
+        Response::from_parts(head, Reply::new(flow, bodiless, version, times, exchange, open))
     }
 }
 
@@ -152,7 +156,7 @@ impl Running {
         let host = headers::host(uri.authority(), &parts.headers);
         let way = route::find(&self.settings.listen, self.gate.resolver(), &self.guarded, uri.path_and_query())?;
         let Way::Scim { prefix, target } = way else {
-            return self.pass(&caller, host.as_ref(), &uri, parts, body, exchange).await;
+            return Box::pin(self.pass(&caller, host.as_ref(), &uri, parts, body, exchange)).await;
         };
         exchange.target(target);
         exchange.wire().receives(target, &parts.headers, body.is_none());
@@ -162,10 +166,11 @@ impl Running {
             headers: &parts.headers,
             by_proxy: caller.by_proxy,
         };
-        let tenant = self.gate.tenant(&evidence, &caller)?;
+        let authorization = Authorization::of(&parts.headers);
+        let tenant = self.gate.tenant(&evidence, &caller, &authorization)?;
         exchange.of(&tenant);
         let admit = step!("admit");
-        let judged = admit.in_scope(|| self.gate.admit(&tenant, &caller, &parts.headers));
+        let judged = admit.in_scope(|| self.gate.admit(&tenant, &caller, &authorization));
         exchange.shown().judged(&judged);
         judged.outcome?;
         let class = rate::class(&parts.method, target);
@@ -196,12 +201,17 @@ impl Running {
         let (target, payload) =
             normalize::request(&plan, &mut parts, target.to_owned(), body, &self.room(&tenant, exchange), exchange)
                 .await?;
-        let mut outgoing = outgoing(&tenant, Some(class), parts, tenant.place.scim(&target), payload)?;
+        let asked = paging::as_the_app_counts(&plan, &parts.method, &target, exchange);
+        let mut outgoing = outgoing(&tenant, Some(class), parts, tenant.place.scim(&asked), payload)?;
         self.app.content_type(&mut outgoing);
-        exchange.wire().forwards(&target, &outgoing);
+        exchange.wire().forwards(&asked, &outgoing);
         let method = outgoing.method.clone();
-        let answer = self.app.send(&outgoing, deadline, exchange).await?;
-        let answer = redirect::follow(&self.app, &plan, outgoing, answer, deadline, exchange).await?;
+        let answer = media_type::send(&self.app, &plan, &mut outgoing, deadline, exchange).await?;
+        let answer = if redirect::is_redirect(answer.status()) {
+            Box::pin(redirect::follow(&self.app, &plan, outgoing, answer, deadline, exchange)).await?
+        } else {
+            answer
+        };
         let upstream_url = tenant.place.url.clone();
         let question = Question { plan, tenant, method, target, base_url, upstream_url };
         repair::answer(question, answer, &self.bodies.answers, deadline, exchange).await

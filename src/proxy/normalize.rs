@@ -13,7 +13,7 @@ use super::{
     refusal::Refusal,
 };
 use crate::{
-    observe::trace::step,
+    observe::{facts, trace::step},
     quirk::{self, Direction, Normalized, Plan, RefusedBody, Sent, TenantMode},
 };
 
@@ -56,7 +56,7 @@ pub(crate) async fn request(
         Decoded::Garbled => return Err(Refusal::Malformed("the request body is not in its content-encoding".into())),
         Decoded::TooLarge => return Err(Refusal::TooLarge { limit: limits.body }),
     };
-    let outcome = if decoded.len() <= LARGE {
+    let (outcome, facts) = if decoded.len() <= LARGE {
         step(plan, &parts.method, &target, &parts.headers, &decoded)
     } else {
         let (plan, method, to, headers) =
@@ -75,6 +75,7 @@ pub(crate) async fn request(
         tracing::debug!(why, "request body goes on unread");
         exchange.unread(Direction::Request, Unread::Body);
     }
+    exchange.wire().asks(facts);
     edit(&mut parts.headers, normalized.headers);
     let payload = match normalized.body {
         Some(fixed) => {
@@ -96,16 +97,19 @@ pub(crate) fn edit(headers: &mut HeaderMap, edits: Vec<quirk::HeaderEdit>) {
     }
 }
 
-/// One call of the engine.
+/// One call of the engine; beside what comes of it, what the body says.
 fn step(
     plan: &Plan,
     method: &Method,
     target: &str,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<Normalized, Box<RefusedBody>> {
+) -> (Result<Normalized, Box<RefusedBody>>, Option<Box<facts::Request>>) {
     let _step = step!("normalize").entered();
-    quirk::normalize(plan, &Sent { method, target: &rooted(target), headers, body })
+    let mut facts = None;
+    let sent = Sent { method, target: &rooted(target), headers, body };
+    let normalized = quirk::normalize_seen(plan, &sent, &mut |doc| facts = Some(Box::new(facts::Request::of(doc))));
+    (normalized, facts)
 }
 
 /// A target as the engine knows it: the base itself, which has no path below it, is the root.

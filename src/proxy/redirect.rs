@@ -50,7 +50,8 @@ pub(crate) async fn follow(
     Ok(answer)
 }
 
-fn is_redirect(status: StatusCode) -> bool {
+/// Whether an answer points elsewhere.
+pub(crate) fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 307 | 308)
 }
 

@@ -34,7 +34,7 @@ pub(crate) enum Refusal {
     Exhausted,
     #[error(transparent)]
     Gate(#[from] gate::Refused),
-    #[error("the request line and headers are larger than this gateway reads ({limit} bytes, 256 fields)")]
+    #[error("the request line and headers are larger than this gateway reads ({limit} bytes, 100 fields)")]
     Header { limit: usize },
     #[error(
         "the application is not reachable, or takes no more requests yet; nothing of this request was given to it, send it \

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     gate::Tenant,
-    observe::trace::step,
+    observe::{facts, trace::step},
     quirk::{self, Answer, Asked, Body, Direction, Plan, Repaired},
 };
 
@@ -103,7 +103,8 @@ pub(crate) async fn answer(
         }
     };
     let bodiless = question.method == Method::HEAD;
-    let (mut head, repaired) = walk(question, head, decoded).await;
+    let (mut head, repaired, facts) = walk(question, head, decoded).await;
+    exchange.wire().says(facts);
     exchange.found(Direction::Response, repaired.findings);
     if let Some(why) = repaired.unread {
         tracing::debug!(why, "answer goes on unread");
@@ -135,19 +136,25 @@ pub(crate) fn is_bodiless(method: &Method, status: StatusCode) -> bool {
 }
 
 /// One call of the engine, on this thread or, for a large body, on another.
-async fn walk(question: Question, head: Parts, body: Bytes) -> (Parts, Repaired) {
+async fn walk(question: Question, head: Parts, body: Bytes) -> (Parts, Repaired, Option<Box<facts::Answer>>) {
     if body.len() <= LARGE {
-        let repaired = step(&question, head.status, &head.headers, &body);
-        return (head, repaired);
+        let (repaired, facts) = step(&question, head.status, &head.headers, &body);
+        return (head, repaired, facts);
     }
     elsewhere(move || {
-        let repaired = step(&question, head.status, &head.headers, &body);
-        (head, repaired)
+        let (repaired, facts) = step(&question, head.status, &head.headers, &body);
+        (head, repaired, facts)
     })
     .await
 }
 
-fn step(question: &Question, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Repaired {
+/// What comes of an answer, and what its body says.
+fn step(
+    question: &Question,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> (Repaired, Option<Box<facts::Answer>>) {
     let _step = step!("repair").entered();
     let Question { plan, tenant, method, target, base_url, upstream_url } = question;
     let target = &*rooted(target);
@@ -160,11 +167,13 @@ fn step(question: &Question, status: StatusCode, headers: &HeaderMap, body: &[u8
         now: SystemTime::now(),
         collection_seen: collection.is_some_and(|collection| tenant.has_seen(collection)),
     };
-    let repaired = quirk::repair(plan, &asked, &Answer { status, headers, body });
-    if let Some(collection) = collection.filter(|_| status == StatusCode::OK && *method == Method::GET) {
+    let mut facts = None;
+    let answer = Answer { status, headers, body };
+    let repaired = quirk::repair_seen(plan, &asked, &answer, &mut |doc| facts = Some(Box::new(facts::Answer::of(doc))));
+    if let Some(collection) = quirk::shown(method, target, status) {
         tenant.saw(collection);
     }
-    repaired
+    (repaired, facts)
 }
 
 /// Reads a whole body, with the memory that it needs by its length; one over [`LARGEST`] comes back as a stream that begins

@@ -142,6 +142,11 @@ impl App {
         }
     }
 
+    /// Whether the operator has said what a body's media type is.
+    pub(crate) fn sets_content_type(&self) -> bool {
+        self.content_type.is_some()
+    }
+
     /// Gives a request to the app and waits for the head of its answer.
     pub(crate) async fn send(
         &self,

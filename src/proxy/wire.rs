@@ -112,6 +112,9 @@ pub(crate) struct Wire {
     /// `Traffic::ever` when the state was last looked at: an exchange may come and go between two reads.
     ever: u64,
     state: State,
+    /// When the state has lasted too long.
+    until: Instant,
+    /// Set for no later than that: a state that follows as a rule lasts longer, and what is set is not set anew for it.
     timer: Pin<Box<Sleep>>,
     version: Version,
     framing: Framing,
@@ -164,13 +167,15 @@ enum Closing {
 
 impl Wire {
     pub(crate) fn new(stream: Stream, proxy: Arc<Proxy>, traffic: Arc<Traffic>) -> Self {
-        let timer = Box::pin(sleep_until(Instant::now() + proxy.running.load().settings.listen.limits.header_timeout));
+        let until = Instant::now() + proxy.running.load().settings.listen.limits.header_timeout;
+        let timer = Box::pin(sleep_until(until));
         Self {
             stream,
             proxy,
             traffic,
             ever: 0,
             state: State::Fresh,
+            until,
             timer,
             version: Version::Unknown(0),
             framing: Framing::default(),
@@ -203,7 +208,26 @@ impl Wire {
             State::Busy | State::Idle => now + limits.idle_timeout,
         };
         self.state = state;
-        self.timer.as_mut().reset(until);
+        self.until = until;
+        if until < self.timer.deadline() {
+            self.timer.as_mut().reset(until);
+        }
+    }
+
+    /// Waits until the state has lasted too long.
+    fn poll_until(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        ready!(self.timer.as_mut().poll(cx));
+        while self.timer.deadline() < self.until {
+            self.timer.as_mut().reset(self.until);
+            ready!(self.timer.as_mut().poll(cx));
+        }
+        Poll::Ready(())
+    }
+
+    /// Begins to wait anew, for so long.
+    fn wait(&mut self, time: Duration) {
+        self.until = Instant::now() + time;
+        self.timer.as_mut().reset(self.until);
     }
 
     /// Brings the state up to what has happened on the connection.
@@ -371,14 +395,14 @@ impl AsyncRead for Wire {
             return Poll::Ready(read);
         }
         loop {
-            ready!(this.timer.as_mut().poll(cx));
+            ready!(this.poll_until(cx));
             if this.state == State::Busy {
                 // Only a look whether it still is: hyper does not read again when an answer is done. So a connection
                 // that has been idle is closed after once to twice the idle time.
                 this.enter(State::Busy);
             } else if this.gives_way() && !this.proxy.life.leaves() {
                 // Another one goes.
-                this.timer.as_mut().reset(Instant::now() + CROWDED);
+                this.wait(CROWDED);
             } else {
                 break;
             }
@@ -415,7 +439,7 @@ impl AsyncWrite for Wire {
         ready!(this.poll_last_words(cx))?;
         if this.closing == Closing::Deaf {
             this.closing = Closing::Lingering(LINGER_BYTES);
-            this.timer.as_mut().reset(Instant::now() + LINGER);
+            this.wait(LINGER);
         }
         // The end of TLS is a message too, and has to wait for room like any other.
         let shut = Pin::new(&mut this.stream).poll_shutdown(cx);
@@ -427,7 +451,7 @@ impl AsyncWrite for Wire {
                 Poll::Ready(Ok(())) if !buf.filled().is_empty() && room > buf.filled().len() => {
                     this.closing = Closing::Lingering(room - buf.filled().len());
                 }
-                Poll::Pending if this.timer.as_mut().poll(cx).is_pending() => return Poll::Pending,
+                Poll::Pending if this.poll_until(cx).is_pending() => return Poll::Pending,
                 _ => break,
             }
         }

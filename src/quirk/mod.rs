@@ -20,10 +20,10 @@ pub mod response;
 pub use catalogue::{ALL, Id};
 pub(crate) use cx::Cx;
 pub use finding::{Findings, Fix, PLACES};
-pub use normalize::{HeaderEdit, Normalized, RefusedBody, Sent, Why, normalize};
+pub use normalize::{HeaderEdit, Normalized, RefusedBody, Sent, Why, normalize, normalize_seen};
 pub use page::{Example, Message};
 pub use plan::{Idp, Mode, Plan, PlanSettings, Switch, TenantMode};
-pub use repair::{Answer, Asked, Body, Repaired, collection, repair};
+pub use repair::{Answer, Asked, Body, Repaired, collection, repair, repair_seen, shown};
 
 /// Which messages a quirk can stand in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

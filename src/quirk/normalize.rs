@@ -8,9 +8,9 @@ use super::{
     Cx, Direction, Findings, Id, Plan, TenantMode,
     both::content_type::{self, Label},
     request::{
-        array_wrapped, keys, null_attr,
+        array_wrapped, attr_unknown, empty_attr, keys, null_attr,
         patch::{self, Subject},
-        path, schemas, target,
+        path, readonly_attr, schemas, target, username_missing,
         walk::{self, Form},
     },
 };
@@ -78,6 +78,18 @@ pub struct RefusedBody {
 /// A body that this parser and another could read differently is refused in tenant modes `rewrite` and `reject`; the
 /// latter refuses every deviation that the RFC does not allow.
 pub fn normalize(plan: &Plan, sent: &Sent<'_>) -> Result<Normalized, Box<RefusedBody>> {
+    normalize_seen(plan, sent, &mut |_| ())
+}
+
+/// The same; `look` is shown a body that could be read, with its edits, so that nobody has to read it again.
+///
+/// # Errors
+/// As [`normalize`].
+pub fn normalize_seen(
+    plan: &Plan,
+    sent: &Sent<'_>,
+    look: &mut dyn FnMut(&Doc<'_>),
+) -> Result<Normalized, Box<RefusedBody>> {
     if plan.tenant_mode() == TenantMode::Off {
         return Ok(Normalized::default());
     }
@@ -92,7 +104,7 @@ pub fn normalize(plan: &Plan, sent: &Sent<'_>) -> Result<Normalized, Box<Refused
     };
     let mut relabel = false;
     if has_message(sent.method) && !sent.body.is_empty() {
-        match body(&mut cx, sent, target) {
+        match body(&mut cx, sent, target, look) {
             Ok(new) => {
                 normalized.body = new;
                 relabel = content_type::mends(&mut cx, label);
@@ -107,6 +119,7 @@ pub fn normalize(plan: &Plan, sent: &Sent<'_>) -> Result<Normalized, Box<Refused
                         "the body is not JSON, and its Content-Type says so; send application/scim+json".to_owned(),
                     ),
                     (Problem::NotJson(detail) | Problem::Unfit(detail), _) => (Why::Malformed, detail),
+                    (Problem::Refused(detail), _) => (Why::Quirk, detail.to_owned()),
                 };
                 return Err(Box::new(RefusedBody { why, detail, findings: cx.findings }));
             }
@@ -142,9 +155,16 @@ fn is_unlabelled_json(cx: &Cx<'_>, sent: &Sent<'_>) -> bool {
 enum Problem {
     NotJson(String),
     Unfit(String),
+    /// A quirk that is mended by a refusal.
+    Refused(&'static str),
 }
 
-fn body(cx: &mut Cx<'_>, sent: &Sent<'_>, target: &str) -> Result<Option<Vec<u8>>, Problem> {
+fn body(
+    cx: &mut Cx<'_>,
+    sent: &Sent<'_>,
+    target: &str,
+    look: &mut dyn FnMut(&Doc<'_>),
+) -> Result<Option<Vec<u8>>, Problem> {
     const BOM: &[u8] = b"\xef\xbb\xbf";
     let (bytes, mark) = match sent.body.strip_prefix(BOM) {
         Some(rest) => (rest, true),
@@ -161,8 +181,8 @@ fn body(cx: &mut Cx<'_>, sent: &Sent<'_>, target: &str) -> Result<Option<Vec<u8>
     if text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace) {
         cx.report(Id::BodyWhitespace, || "body".to_owned());
     }
-    message(cx, &mut doc, sent.method, target)
-        .map_err(|_| Problem::Unfit("more than 10000 operations in one PATCH; send them in several".to_owned()))?;
+    message(cx, &mut doc, sent.method, target)?;
+    look(&doc);
     Ok(match (doc.is_changed(), strip) {
         (true, _) => Some(doc.write()),
         (false, true) => Some(bytes.to_vec()),
@@ -170,19 +190,22 @@ fn body(cx: &mut Cx<'_>, sent: &Sent<'_>, target: &str) -> Result<Option<Vec<u8>
     })
 }
 
-fn message(cx: &mut Cx<'_>, doc: &mut Doc<'_>, method: &Method, target: &str) -> Result<(), patch::TooManyOperations> {
+fn message(cx: &mut Cx<'_>, doc: &mut Doc<'_>, method: &Method, target: &str) -> Result<(), Problem> {
     let at = Target::read(target);
     let resource = at.endpoint.and_then(|endpoint| cx.plan.registry().resource_type(endpoint));
     if method == Method::PATCH {
-        return patch::message(doc, cx, Subject { resource, id: at.id.as_deref() });
+        return patch::message(doc, cx, Subject { resource, id: at.id.as_deref() })
+            .map_err(|_| Problem::Unfit("more than 10000 operations in one PATCH; send them in several".to_owned()));
     }
     let form = match (method == Method::POST, at.id.is_some(), at.deeper) {
         (true, false, false) => Form::Post,
         (false, true, false) => Form::Put,
         _ => return Ok(()), // `.search`, `/Bulk`, something below a resource: no resource is written there
     };
-    if let Some(resource) = resource {
-        self::resource(doc, cx, resource, form);
+    let Some(resource) = resource else { return Ok(()) };
+    self::resource(doc, cx, resource, form);
+    if username_missing::refuses(doc, cx, doc.root(), resource) {
+        return Err(Problem::Refused("userName is required, and the user has none"));
     }
     Ok(())
 }
@@ -201,6 +224,11 @@ fn resource(doc: &mut Doc<'_>, cx: &mut Cx<'_>, kind: &ResourceType, form: Form)
     }
     array_wrapped::unwrap_members(doc, cx, root, &kind.attrs);
     keys::settle(doc, cx, root, Some(kind), form, &|_| false);
+    readonly_attr::drop(doc, cx, root, kind);
+    if form == Form::Post {
+        empty_attr::drop(doc, cx, root, kind);
+    }
+    attr_unknown::drop(doc, cx, root, kind);
     schemas::of_resource(doc, cx, root, kind);
     walk::object(doc, cx, root, &kind.attrs, form);
     if form == Form::Post && doc.is_changed() && cx.fixes(Id::NullAttr) {

@@ -136,15 +136,19 @@ pub enum Switch {
     DateNoZoneUtc,
     /// `list-200-no-body`: 200 without a byte is an empty list (quirk `list-204-empty`).
     List200NoBody,
+    /// `list-404-unseen`: a filter's 404 is an empty list also before the collection has answered anything else (quirk
+    /// `list-404-empty`).
+    List404Unseen,
     /// `location-rebuild`: two foreign locations are rebuilt from the id (quirk `location-mismatch`).
     LocationRebuild,
 }
 
 impl Switch {
     /// Every switch with its name.
-    pub const ALL: [(Self, &'static str, Id); 3] = [
+    pub const ALL: [(Self, &'static str, Id); 4] = [
         (Self::DateNoZoneUtc, "date-no-zone-utc", Id::DateNoZone),
         (Self::List200NoBody, "list-200-no-body", Id::List204Empty),
+        (Self::List404Unseen, "list-404-unseen", Id::List404Empty),
         (Self::LocationRebuild, "location-rebuild", Id::LocationMismatch),
     ];
 }
@@ -156,7 +160,7 @@ pub struct Plan {
     idp: Idp,
     request: Box<[Mode]>,
     response: Box<[Mode]>,
-    switches: [Mode; 3],
+    switches: [Mode; 4],
     registry: Arc<Registry>,
 }
 

@@ -10,8 +10,8 @@ use http::{
 use super::{
     Cx, Direction, Findings, HeaderEdit, Id, Mode, Plan, Switch, TenantMode,
     response::{
-        attr_case, bulk_status_number, conflict, content_type, delete_200_body, discovery_schemas, error_200,
-        error_detail_missing,
+        attr_case, bulk_status_number, conflict, content_type, delete_200_body, discovery_schemas, endpoint_absolute,
+        error_200, error_detail_missing,
         error_foreign::{self, Told},
         error_schemas::{self, is_error, is_error_without_schemas},
         error_status, list, list_empty,
@@ -41,7 +41,7 @@ pub struct Asked<'a> {
     pub upstream_url: &'a str,
     /// Wall clock, for a Retry-After date without a Date beside it.
     pub now: SystemTime,
-    /// Whether this collection has answered 200 before for this tenant (`list-404-empty` waits for that).
+    /// Whether something of this collection was there before for this tenant (`list-404-empty` waits for that).
     pub collection_seen: bool,
 }
 
@@ -85,6 +85,11 @@ pub struct Repaired {
 
 /// Repairs an answer. Never fails: what cannot be read goes on as sent.
 pub fn repair(plan: &Plan, asked: &Asked<'_>, answer: &Answer<'_>) -> Repaired {
+    repair_seen(plan, asked, answer, &mut |_| ())
+}
+
+/// The same; `look` is shown a body that could be read and goes on, with its edits, so that nobody has to read it again.
+pub fn repair_seen(plan: &Plan, asked: &Asked<'_>, answer: &Answer<'_>, look: &mut dyn FnMut(&Doc<'_>)) -> Repaired {
     if plan.tenant_mode() == TenantMode::Off {
         return Repaired::default();
     }
@@ -103,15 +108,31 @@ pub fn repair(plan: &Plan, asked: &Asked<'_>, answer: &Answer<'_>) -> Repaired {
         body: Body::AsSent,
         unread: None,
     };
-    work.run();
+    work.run(look);
     work.finish()
 }
 
 /// The collection (`/Users`, `/Groups`) that a target asks a list of; `None` for single resources and anything else.
-/// The proxy remembers which collections have answered 200 (`list-404-empty`).
+/// The proxy remembers which of them are there ([`shown`]; `list-404-empty`).
 pub fn collection(target: &str) -> Option<&'static str> {
     let path = target.split(['?', '#']).next().unwrap_or_default().trim_matches('/');
     ["/Users", "/Groups"].into_iter().find(|collection| collection[1..].eq_ignore_ascii_case(path))
+}
+
+/// The collection that an answer shows to be there: a list of it, something created in it, a resource of it that was read
+/// or changed. `None` where the answer shows nothing.
+pub fn shown(method: &Method, target: &str, status: StatusCode) -> Option<&'static str> {
+    let path = target.split(['?', '#']).next().unwrap_or_default().trim_matches('/');
+    let (first, id) = path.split_once('/').unwrap_or((path, ""));
+    let shows = match (method, id) {
+        (&Method::GET, "") => status == StatusCode::OK,
+        (&Method::POST, "") => status == StatusCode::CREATED,
+        (&Method::GET | &Method::PUT | &Method::PATCH | &Method::DELETE, id) if !id.is_empty() && !id.contains('/') => {
+            status == StatusCode::OK || status == StatusCode::NO_CONTENT
+        }
+        _ => false,
+    };
+    if shows { collection(first) } else { None }
 }
 
 /// One answer on its way through the steps.
@@ -145,7 +166,7 @@ enum Read<'b> {
 }
 
 impl Work<'_> {
-    fn run(&mut self) {
+    fn run(&mut self, look: &mut dyn FnMut(&Doc<'_>)) {
         if let Some(seconds) = retry_after::fix(&mut self.cx, self.answer.headers, self.asked.now) {
             self.headers.push((RETRY_AFTER, Some(seconds)));
         }
@@ -166,7 +187,7 @@ impl Work<'_> {
         let answer = self.answer;
         let body = answer.body.strip_prefix(BOM).unwrap_or(answer.body);
         match read(body, &self.cx) {
-            Read::Json(doc) => self.json(doc),
+            Read::Json(doc) => self.json(doc, look),
             Read::Ambiguous(why) => self.unread = Some(why),
             Read::Not(_) if self.is_error() => self.text_error(body),
             Read::Not(_)
@@ -284,7 +305,7 @@ impl Work<'_> {
         self.is_own = true;
     }
 
-    fn json(&mut self, mut doc: Doc<'_>) {
+    fn json(&mut self, mut doc: Doc<'_>, look: &mut dyn FnMut(&Doc<'_>)) {
         let root = doc.root();
         self.is_json = doc.kind(root).is_container();
         self.is_object = doc.kind(root) == Kind::Object;
@@ -304,8 +325,11 @@ impl Work<'_> {
         } else if self.status == StatusCode::OK && *self.asked.method == Method::DELETE {
             self.cx.report(Id::Delete200Body, || "status".to_owned());
         }
-        if self.body == Body::AsSent && doc.is_changed() {
-            self.body = Body::New(doc.write());
+        if self.body == Body::AsSent {
+            look(&doc);
+            if doc.is_changed() {
+                self.body = Body::New(doc.write());
+            }
         }
     }
 
@@ -354,6 +378,7 @@ impl Work<'_> {
             Place::Resource(kind) if is_object && is_resource(doc, root, kind) => self.resource(doc, kind),
             Place::Schema if is_object => discovery_schemas::fix(&mut self.cx, doc, root, self.bases),
             Place::ResourceType if is_object => {
+                endpoint_absolute::fix(&mut self.cx, doc, root, self.bases);
                 discovery_schemas::meta_location(&mut self.cx, doc, root, self.bases);
             }
             Place::ServiceProviderConfig if is_object => {
@@ -391,14 +416,16 @@ impl Work<'_> {
     fn resource(&mut self, doc: &mut Doc<'_>, kind: &ResourceType) {
         let root = doc.root();
         let ok = self.status == StatusCode::OK;
-        let patches_group = *self.asked.method == Method::PATCH && *kind.urn == *urn::GROUP;
         // With `attributes` the answer to a PATCH must be the resource (RFC 7644 3.5.2).
-        if ok
-            && patches_group
-            && self.ask.attributes.is_empty()
-            && self.cx.may(Id::GroupPatch200To204, || "status".to_owned())
-        {
-            return self.no_content();
+        if ok && *self.asked.method == Method::PATCH && self.ask.attributes.is_empty() {
+            let quirk = match &*kind.urn {
+                urn::GROUP => Some(Id::GroupPatch200To204),
+                urn::USER => Some(Id::UserPatch200To204),
+                _ => None,
+            };
+            if quirk.is_some_and(|quirk| self.cx.may(quirk, || "status".to_owned())) {
+                return self.no_content();
+            }
         }
         if ok && self.is_create() && self.cx.may(Id::Create200, || "status".to_owned()) {
             self.status = StatusCode::CREATED;
@@ -420,7 +447,8 @@ impl Work<'_> {
         let is_object = doc.kind(root) == Kind::Object;
         if is_object && self.is_filter_404() && !told_by_a_gateway(self.answer.body) {
             let place = || "status".to_owned();
-            if !self.asked.collection_seen || !self.ask.is_from_the_start() {
+            let trusted = self.asked.collection_seen || self.cx.plan.switch(Switch::List404Unseen) == Mode::Fix;
+            if !trusted || !self.ask.is_from_the_start() {
                 self.cx.report(Id::List404Empty, place);
             } else if self.cx.may(Id::List404Empty, place) {
                 return self.empty_list();

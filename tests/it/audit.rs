@@ -37,16 +37,16 @@ fn lines(path: &Path) -> Vec<Value> {
 fn sent() -> Sent {
     let headers = [("user-agent", "agent-pLanTed"), ("location", "https://x/Users/pLanTed"), ("etag", "pLanTed")];
     let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-    Sent {
-        target: "/Users/id-pLanTed?filter=userName%20eq%20%22pLanTed%22".to_owned(),
-        headers: Kept::of(&headers.into_iter().collect()),
-        body: Body::Whole(r#"{"userName":"pLanTed","password":"pLanTed"}"#.into()),
-    }
+    Sent::new(
+        "/Users/id-pLanTed?filter=userName%20eq%20%22pLanTed%22".to_owned(),
+        Kept::of(&headers.into_iter().collect()),
+        Body::Whole(r#"{"userName":"pLanTed","password":"pLanTed"}"#.into()),
+    )
 }
 
 fn got(status: u16) -> Got {
     let Sent { headers, body, .. } = sent();
-    Got { status, headers, body }
+    Got::new(status, headers, body)
 }
 
 fn account<'a>(method: &'static str, received: &'a Sent, told: Option<&'a Got>) -> Account<'a> {

@@ -1,6 +1,13 @@
 //! What goes through, what is held, what is answered instead.
 
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{
+    io::Write,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
@@ -958,5 +965,161 @@ mod redirects {
         let said = shim.get(USERS).await;
         assert_eq!((said.status, said.header("location")), (308, "/scim/v2/Users/"));
         shim.counts("scimshim_fixes_total", &[("quirk", "redirect"), ("mode", "observe")], 1.0).await;
+    }
+}
+
+mod media_types {
+    use super::*;
+
+    /// An app that reads one media type.
+    fn reads(one: &'static str, seen: &Seen) -> Response<Bytes> {
+        match (seen.body.is_empty(), seen.header("content-type") == one) {
+            (true, _) => answer(200, &[], "{}"),
+            (false, true) => answer(201, &[JSON], r#"{"id":"1"}"#),
+            (false, false) => answer(415, &[("content-type", "text/plain")], "unsupported media type"),
+        }
+    }
+
+    async fn shim(app: &App, mode: Mode) -> Shim {
+        let mut settings = settings(app.addr);
+        plan(&mut settings).quirks.insert("media-type-refused".into(), mode);
+        settings.debug_headers = true;
+        Shim::start(settings).await
+    }
+
+    fn labels(app: &App) -> Vec<String> {
+        app.seen().iter().map(|seen| seen.header("content-type").to_owned()).collect()
+    }
+
+    const USER: &str = r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"a"}"#;
+    const SCIM: (&str, &str) = ("content-type", "application/scim+json");
+
+    #[tokio::test]
+    async fn what_the_app_reads_is_found_out_once() {
+        let app = App::start(|seen| reads("application/json", seen)).await;
+        let shim = shim(&app, Mode::Fix).await;
+        // Whatever the identity provider calls it, a second body goes at once by the name that the app knows.
+        for (sent, label) in [("application/json", "what arrives"), ("application/scim+json", "what arrives")] {
+            let said = ask(shim.data, "POST", USERS, &[("content-type", sent)], USER).await;
+            assert_eq!(said.status, 201, "{label} as {sent}");
+            assert!(said.header("scimshim-fixes").contains("media-type-refused"));
+        }
+        assert_eq!(labels(&app), ["application/scim+json", "application/json", "application/json"]);
+        assert!(app.seen().iter().all(|seen| seen.body == USER));
+        shim.counts("scimshim_fixes_total", &[("quirk", "media-type-refused"), ("mode", "fix")], 2.0).await;
+    }
+
+    #[tokio::test]
+    async fn an_app_that_has_changed_its_mind_is_found_out_again() {
+        let strict = Arc::new(AtomicBool::new(false));
+        let now = Arc::clone(&strict);
+        let app = App::start(move |seen| {
+            reads(if now.load(Ordering::SeqCst) { "application/scim+json" } else { "application/json" }, seen)
+        })
+        .await;
+        let shim = shim(&app, Mode::Fix).await;
+        assert_eq!(ask(shim.data, "POST", USERS, &[SCIM], USER).await.status, 201);
+        strict.store(true, Ordering::SeqCst);
+        assert_eq!(ask(shim.data, "POST", USERS, &[SCIM], USER).await.status, 201);
+        assert_eq!(ask(shim.data, "POST", USERS, &[SCIM], USER).await.status, 201);
+        let (scim, json) = ("application/scim+json", "application/json");
+        assert_eq!(labels(&app), [scim, json, json, scim, scim]);
+    }
+
+    #[tokio::test]
+    async fn a_415_for_another_reason_is_passed_on_and_teaches_nothing() {
+        let app = App::start(|_| answer(415, &[], "")).await;
+        let shim = shim(&app, Mode::Fix).await;
+        for _ in 0..2 {
+            assert_eq!(ask(shim.data, "POST", USERS, &[SCIM], USER).await.status, 415);
+        }
+        let (scim, json) = ("application/scim+json", "application/json");
+        assert_eq!(labels(&app), [scim, json, scim, json]);
+    }
+
+    #[tokio::test]
+    async fn counted_only_where_the_operator_says_so() {
+        let app = App::start(|seen| reads("application/json", seen)).await;
+        let shim = shim(&app, Mode::Observe).await;
+        assert_eq!(ask(shim.data, "POST", USERS, &[SCIM], USER).await.status, 415);
+        assert_eq!(app.seen().len(), 1);
+        shim.counts("scimshim_fixes_total", &[("quirk", "media-type-refused"), ("mode", "observe")], 1.0).await;
+    }
+
+    #[tokio::test]
+    async fn the_operators_own_media_type_is_the_last_word() {
+        let app = App::start(|seen| reads("application/json", seen)).await;
+        let mut settings = settings(app.addr);
+        settings.upstream.content_type = Some(HeaderValue::from_static("application/vnd.app+json"));
+        let shim = Shim::start(settings).await;
+        assert_eq!(ask(shim.data, "POST", USERS, &[SCIM], USER).await.status, 415);
+        assert_eq!(labels(&app), ["application/vnd.app+json"]);
+    }
+
+    #[tokio::test]
+    async fn what_has_no_body_is_asked_once() {
+        let app = App::start(|_| answer(415, &[], "")).await;
+        let shim = shim(&app, Mode::Fix).await;
+        assert_eq!(ask(shim.data, "GET", USERS, &[SCIM], "").await.status, 415);
+        assert_eq!(app.seen().len(), 1);
+    }
+}
+
+mod users_without_a_name {
+    use super::*;
+
+    #[tokio::test]
+    async fn are_refused_where_the_operator_says_so() {
+        let app = App::start(|_| answer(201, &[JSON], r#"{"id":"1"}"#)).await;
+        let mut settings = settings(app.addr);
+        plan(&mut settings).quirks.insert("username-missing".into(), Mode::Fix);
+        let shim = Shim::start(settings).await;
+        for (method, target, name) in [
+            ("POST", USERS, ""),
+            ("POST", USERS, r#""userName":null,"#),
+            ("PUT", "/scim/v2/Users/7", r#""userName":" ","#),
+        ] {
+            let body = format!(r#"{{{name}"displayName":"Jo"}}"#);
+            let said = ask(shim.data, method, target, &[JSON], &body).await;
+            assert_eq!(said.status, 400, "{body}");
+            assert!(said.text().contains("userName is required"), "{}", said.text());
+        }
+        assert!(app.seen().is_empty());
+        for (method, target, body) in [
+            ("POST", USERS, r#"{"USERNAME":"jo"}"#),
+            ("POST", "/scim/v2/Groups", r#"{"displayName":"Ops"}"#),
+            ("PATCH", "/scim/v2/Users/7", r#"{"Operations":[{"op":"replace","path":"title","value":"x"}]}"#),
+        ] {
+            assert_eq!(ask(shim.data, method, target, &[JSON], body).await.status, 201, "{body}");
+        }
+        assert_eq!(app.seen().len(), 3);
+    }
+}
+
+mod apps_that_count_from_zero {
+    use super::*;
+
+    #[tokio::test]
+    async fn are_asked_for_one_less_and_their_answer_is_put_right() {
+        let page = r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":9,"startIndex":4,
+                      "itemsPerPage":0,"Resources":[]}"#;
+        let app = App::json(page).await;
+        let mut settings = settings(app.addr);
+        plan(&mut settings).quirks.insert("startindex-zero-based".into(), Mode::Fix);
+        let shim = Shim::start(settings).await;
+        let said = shim.get("/scim/v2/Users?startIndex=5&count=2").await;
+        assert_eq!(app.seen()[0].target, "/scim/v2/Users?startIndex=4&count=2");
+        assert!(said.text().contains(r#""startIndex":5"#), "{}", said.text());
+        shim.get("/scim/v2/Users?count=2").await;
+        assert_eq!(app.seen()[1].target, "/scim/v2/Users?count=2");
+        shim.counts("scimshim_fixes_total", &[("quirk", "startindex-zero-based"), ("direction", "request")], 1.0).await;
+    }
+
+    #[tokio::test]
+    async fn are_not_guessed() {
+        let app = App::json("{}").await;
+        let shim = Shim::start(settings(app.addr)).await;
+        shim.get("/scim/v2/Users?startIndex=5&count=2").await;
+        assert_eq!(app.seen()[0].target, "/scim/v2/Users?startIndex=5&count=2");
     }
 }

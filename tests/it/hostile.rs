@@ -286,7 +286,10 @@ mod size {
     async fn many_short_fields_are_no_large_head() {
         let app = Raw::start(&[Act::Say(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")]).await;
         let shim = Shim::before(app.addr).await;
-        assert_eq!(ask(shim.data, "GET", USERS, &vec![("x-a", "b"); 200], "").await.status, 200);
+        assert_eq!(ask(shim.data, "GET", USERS, &vec![("x-a", "b"); 90], "").await.status, 200);
+        let refused = ask(shim.data, "GET", USERS, &vec![("x-a", "b"); 110], "").await;
+        assert_eq!(refused.status, 431);
+        shim.counts("scimshim_refusals_total", &[("reason", "header")], 1.0).await;
     }
 
     #[tokio::test]
@@ -511,7 +514,7 @@ mod pace {
             let app = App::start(|_| http::Response::new(vec![b'x'; 1 << 20].into())).await;
             let mut settings = settings(app.addr);
             plan(&mut settings).mode = mode;
-            settings.listen.limits.idle_timeout = Duration::from_millis(200);
+            settings.listen.limits.idle_timeout = Duration::from_secs(1);
             settings.listen.limits.in_flight = 10;
             let shim = Shim::start(settings).await;
             let greedy = greedy(shim.data, USERS, 20).await;

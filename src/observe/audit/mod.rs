@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn a_line_says_who_what_and_how_it_ended_and_no_value() {
         let received = Sent { target: "/Users/secret-id?x=secret".into(), ..Sent::default() };
-        let told = Got { status: 409, headers: Default::default(), body: Default::default() };
+        let told = Got::new(409, Default::default(), Default::default());
         let account = Account {
             at: SystemTime::UNIX_EPOCH,
             tenant: "acme",

@@ -1,69 +1,74 @@
-//! What a body says about its exchange, in one pass that keeps nothing it does not need: a list of a thousand members is
-//! skimmed and not built.
+//! What a body says about its exchange.
+//!
+//! A body that the engine has read is looked at in its document, which costs a look at a few members; one that it has
+//! not (tenant mode `observe` lets through what cannot be read) is skimmed. Both are told in the same words, see [`Json`].
 //!
 //! Names are compared without case and the last of two equal ones counts, since in tenant mode `observe` bodies go
 //! through that the engine would have mended or refused. Whatever has another type than it should is passed over.
 
 use std::{borrow::Cow, fmt};
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::words;
+use crate::{
+    json::{Doc, Kind, Names as _, Node},
+    scim::name,
+};
 
 /// What a request says.
-#[derive(Debug, Default)]
-pub(super) struct Request<'b> {
-    user_name: Option<&'b RawValue>,
-    external_id: Option<&'b RawValue>,
-    display_name: Option<&'b RawValue>,
-    emails: Option<&'b RawValue>,
-    filter: Option<&'b RawValue>,
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Request {
+    user_name: Option<String>,
+    external_id: Option<String>,
+    display_name: Option<String>,
+    email: Option<String>,
+    /// The `filter` of a search (RFC 7644 3.4.3).
+    pub(super) filter: Option<String>,
     /// It sets `active` to false.
     pub(super) deactivates: bool,
     operations: u32,
     /// An operation touches something else than `members` or `manager`.
     other: bool,
-    touched: Touched<'b>,
+    touched: Touched,
 }
 
 /// What the operations of a PATCH touch.
-#[derive(Debug, Default)]
-enum Touched<'b> {
+#[derive(Debug, Clone, Default)]
+enum Touched {
     #[default]
     Nothing,
     /// One attribute; the path of the first operation, and whether all have the same.
-    One(Cow<'b, str>, bool),
+    One(String, bool),
     Several,
 }
 
-impl<'b> Request<'b> {
-    pub(super) fn read(bytes: &'b [u8]) -> Self {
+impl Request {
+    /// Of what the engine has read, with its edits.
+    pub(crate) fn of(doc: &Doc<'_>) -> Self {
         let mut request = Self::default();
-        // What was read before an error stands: the IdP meant it all the same.
-        let _ = skim(bytes, Request_(&mut request));
+        At { doc, node: doc.root() }.members(&mut |key, value| request.member(key, value));
         request
     }
 
-    /// The `filter` of a search (RFC 7644 3.4.3).
-    pub(super) fn filter(&self) -> Option<Cow<'b, str>> {
-        text(self.filter?)
+    /// Of bytes that the engine has not read. What comes before an error stands: the IdP meant it all the same.
+    pub(super) fn read(bytes: &[u8]) -> Self {
+        let mut request = Self::default();
+        let _ = skim(bytes, Members(&mut |key, value| request.member(key, value)));
+        request
     }
 
     /// The value by which the IdP will look for what it creates: what it matches by comes first.
-    pub(super) fn matched(&self, resource: &str) -> Option<Cow<'b, str>> {
+    pub(super) fn matched(&self, resource: &str) -> Option<&str> {
+        let user_name = self.user_name.as_deref();
+        let display_name = self.display_name.as_deref();
         let (first, then) = match resource {
-            "Groups" => (self.display_name, self.user_name),
-            _ => (self.user_name, self.display_name.filter(|_| resource != "Users")),
+            "Groups" => (display_name, user_name),
+            _ => (user_name, display_name.filter(|_| resource != "Users")),
         };
-        let told = |raw: Option<&'b RawValue>| raw.and_then(value).filter(|text| !text.is_empty());
-        told(first).or_else(|| told(self.external_id)).or_else(|| told(then)).or_else(|| self.email())
-    }
-
-    fn email(&self) -> Option<Cow<'b, str>> {
-        let mut found = None;
-        let _ = skim(self.emails?.get().as_bytes(), Email(&mut found));
-        found.and_then(value)
+        let told = [first, self.external_id.as_deref(), then].into_iter().flatten().find(|text| !text.is_empty());
+        told.or(self.email.as_deref())
     }
 
     /// A PATCH that touches only `members` or `manager`.
@@ -80,55 +85,97 @@ impl<'b> Request<'b> {
         }
     }
 
-    fn operation(&mut self, operation: &Operation<'b>) {
+    /// A member of the outermost object; names of the core schema may be written in full.
+    fn member<J: Json>(&mut self, key: Key<'_>, value: J) {
+        match key.number {
+            0 => match words::split(key.text) {
+                (attr, "") if number(attr) != 0 => self.attribute(number(attr), value),
+                ("", "") if words::is_schema(key.text) => self.schema(value),
+                _ => {}
+            },
+            name::CORE_USER | name::CORE_GROUP | name::ENTERPRISE_USER => self.schema(value),
+            known => self.attribute(known, value),
+        }
+    }
+
+    fn attribute<J: Json>(&mut self, name: u16, value: J) {
+        let told = |value: J| value.value().map(Cow::into_owned);
+        match name {
+            name::OPERATIONS => value.elements(&mut |operation| self.operation(operation)),
+            name::USER_NAME => self.user_name = told(value),
+            name::EXTERNAL_ID => self.external_id = told(value),
+            name::DISPLAY_NAME => self.display_name = told(value),
+            name::EMAILS => self.email = email(value),
+            name::FILTER => self.filter = value.text().map(Cow::into_owned),
+            name::ACTIVE => self.deactivates = is_false(value),
+            _ => {}
+        }
+    }
+
+    /// An object under a schema's URN: of the core schema, where a sender took it for an extension.
+    fn schema<J: Json>(&mut self, object: J) {
+        object.members(&mut |key, value| {
+            if key.number == name::ACTIVE {
+                self.deactivates = is_false(value);
+            }
+        });
+    }
+
+    fn operation<J: Json>(&mut self, operation: J) {
+        if operation.kind() != Kind::Object {
+            return;
+        }
         self.operations = self.operations.saturating_add(1);
-        let removes = operation.op.and_then(text).is_some_and(|op| op.eq_ignore_ascii_case("remove"));
-        match operation.path.and_then(text).filter(|path| !path.is_empty()) {
-            Some(path) if words::is_schema(&path) => self.object(operation.value, removes, NESTED),
-            Some(path) => self.touch(path, operation.value, removes),
-            None => self.object(operation.value, removes, NESTED),
+        let (mut op, mut path, mut value) = (None, None, None);
+        operation.members(&mut |key, member| match key.number {
+            name::OP => op = Some(member),
+            name::PATH => path = Some(member),
+            name::VALUE => value = Some(member),
+            _ => {}
+        });
+        let removes = op.is_some_and(|op: J| op.text().is_some_and(|op| op.eq_ignore_ascii_case("remove")));
+        let path = path.as_ref().and_then(J::text).filter(|path| !path.is_empty());
+        match path {
+            Some(path) if !words::is_schema(&path) => self.touch(&path, value, removes),
+            _ => value.into_iter().for_each(|value| self.object(value, removes, NESTED)),
         }
     }
 
     /// The members of a value without a path, each of which is as good as one; `depth` for those of an extension. Of a
     /// list, which no standard knows there, those of each element.
-    fn object(&mut self, value: Option<&'b RawValue>, removes: bool, depth: u8) {
-        let Some(value) = value else { return };
-        if value.get().starts_with('[') {
-            let element = |element: &'b RawValue| {
-                if element.get().starts_with('{') {
-                    self.object(Some(element), removes, depth);
+    fn object<J: Json>(&mut self, value: J, removes: bool, depth: u8) {
+        if value.kind() == Kind::Array {
+            return value.elements(&mut |element| {
+                if element.kind() == Kind::Object {
+                    self.object(element, removes, depth);
                 }
-            };
-            let _ = skim(value.get().as_bytes(), Elements(element));
-            return;
+            });
         }
-        let members = |key: Cow<'b, str>, value: &'b RawValue| {
-            if words::is_schema(&key) && depth > 0 {
-                self.object(Some(value), removes, depth - 1);
-            } else if !["schemas", "id", "meta"].iter().any(|name| key.eq_ignore_ascii_case(name)) {
-                self.touch(key, Some(value), removes);
+        value.members(&mut |key, value| {
+            if words::is_schema(key.text) && depth > 0 {
+                self.object(value, removes, depth - 1);
+            } else if !matches!(key.number, name::SCHEMAS | name::ID | name::META) {
+                self.touch(key.text, Some(value), removes);
             }
-        };
-        let _ = skim(value.get().as_bytes(), Members(members));
+        });
     }
 
-    fn touch(&mut self, path: Cow<'b, str>, value: Option<&'b RawValue>, removes: bool) {
-        let (attr, sub) = words::split(&path);
-        self.deactivates |= !removes && attr.eq_ignore_ascii_case("active") && value.is_some_and(is_false);
-        self.other |= !["members", "manager", "managerId"].iter().any(|name| attr.eq_ignore_ascii_case(name));
-        let same = match &self.touched {
-            Touched::Nothing => None,
+    fn touch<J: Json>(&mut self, path: &str, value: Option<J>, removes: bool) {
+        let (attr, sub) = words::split(path);
+        let name = number(attr);
+        self.deactivates |= !removes && name == name::ACTIVE && value.is_some_and(is_false);
+        self.other |= !matches!(name, name::MEMBERS | name::MANAGER | name::MANAGER_ID);
+        match &mut self.touched {
+            Touched::Nothing => self.touched = Touched::One(path.to_owned(), true),
             Touched::One(first, all) => {
                 let (first_attr, first_sub) = words::split(first);
-                Some((first_attr.eq_ignore_ascii_case(attr), *all && first_sub.eq_ignore_ascii_case(sub)))
+                if first_attr.eq_ignore_ascii_case(attr) {
+                    *all = *all && first_sub.eq_ignore_ascii_case(sub);
+                } else {
+                    self.touched = Touched::Several;
+                }
             }
-            Touched::Several => return,
-        };
-        match (same, &mut self.touched) {
-            (Some((true, whole)), Touched::One(_, all)) => *all = whole,
-            (None, touched) => *touched = Touched::One(path, true),
-            (_, touched) => *touched = Touched::Several,
+            Touched::Several => {}
         }
     }
 }
@@ -137,22 +184,33 @@ impl<'b> Request<'b> {
 const NESTED: u8 = 1;
 
 /// What an answer says.
-#[derive(Debug, Default)]
-pub(super) struct Answer<'b> {
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Answer {
     /// It is a JSON object.
     pub(super) object: bool,
     total: Option<u32>,
     found: Option<u32>,
-    id: Option<&'b RawValue>,
-    first_id: Option<&'b RawValue>,
-    scim_type: Option<&'b RawValue>,
-    detail: Option<&'b RawValue>,
+    /// The id of the resource.
+    pub(super) id: Option<String>,
+    /// The id of the first resource of a list.
+    pub(super) first_id: Option<String>,
+    pub(super) scim_type: Option<String>,
+    pub(super) detail: Option<String>,
 }
 
-impl<'b> Answer<'b> {
-    pub(super) fn read(bytes: &'b [u8]) -> Self {
+impl Answer {
+    /// Of what the engine has read, with its edits.
+    pub(crate) fn of(doc: &Doc<'_>) -> Self {
+        let root = At { doc, node: doc.root() };
+        let mut answer = Self { object: root.kind() == Kind::Object, ..Self::default() };
+        root.members(&mut |key, value| answer.member(key, value));
+        answer
+    }
+
+    /// Of bytes that the engine has not read.
+    pub(super) fn read(bytes: &[u8]) -> Self {
         let mut answer = Self::default();
-        let whole = skim(bytes, Answer_(&mut answer)).is_ok();
+        let whole = skim(bytes, Members(&mut |key, value| answer.member(key, value))).is_ok();
         answer.object = whole && without_mark(bytes).trim_ascii_start().starts_with(b"{");
         answer
     }
@@ -162,61 +220,191 @@ impl<'b> Answer<'b> {
         self.total.max(self.found)
     }
 
-    /// The id of the resource.
-    pub(super) fn id(&self) -> Option<Cow<'b, str>> {
-        value(self.id?)
+    fn member<J: Json>(&mut self, key: Key<'_>, value: J) {
+        match key.number {
+            name::ID => self.id = value.value().map(Cow::into_owned),
+            name::RESOURCES => self.resources(value),
+            name::TOTAL_RESULTS => self.total = value.value().and_then(|number| number.parse().ok()),
+            name::DETAIL => self.detail = value.text().map(Cow::into_owned),
+            name::SCIM_TYPE => self.scim_type = value.text().map(Cow::into_owned),
+            _ => {}
+        }
     }
 
-    /// The id of the first resource of a list.
-    pub(super) fn first_id(&self) -> Option<Cow<'b, str>> {
-        value(self.first_id?)
-    }
-
-    pub(super) fn scim_type(&self) -> Option<Cow<'b, str>> {
-        text(self.scim_type?)
-    }
-
-    pub(super) fn detail(&self) -> Option<Cow<'b, str>> {
-        text(self.detail?)
+    fn resources<J: Json>(&mut self, list: J) {
+        if list.kind() != Kind::Array {
+            return;
+        }
+        let mut found = 0_u32;
+        list.elements(&mut |resource| {
+            if found == 0 {
+                resource.members(&mut |key, value| {
+                    if key.number == name::ID {
+                        self.first_id = value.value().map(Cow::into_owned);
+                    }
+                });
+            }
+            found = found.saturating_add(1);
+        });
+        self.found = Some(found);
     }
 }
 
-/// The characters of a string.
-fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
-    let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
-    if inner.contains('\\') { serde_json::from_str(raw.get()).ok().map(Cow::Owned) } else { Some(inner.into()) }
+/// A member's name.
+#[derive(Clone, Copy)]
+struct Key<'k> {
+    /// That of the standard's names, in any letter case; 0 of any other.
+    number: u16,
+    text: &'k str,
 }
 
-/// The characters of a string, or a number as it stands: ids are sent as either.
-fn value(raw: &RawValue) -> Option<Cow<'_, str>> {
-    text(raw).or_else(|| raw.get().starts_with(|c: char| c == '-' || c.is_ascii_digit()).then(|| raw.get().into()))
+impl<'k> Key<'k> {
+    fn of(text: &'k str) -> Self {
+        Self { number: number(text), text }
+    }
+}
+
+fn number(name: &str) -> u16 {
+    words::registry().names().find(name).0
+}
+
+/// The `value` of the first address, of a list of objects or strings, or of one object.
+fn email<J: Json>(emails: J) -> Option<String> {
+    let mut first = Some(emails);
+    if emails.kind() == Kind::Array {
+        first = None;
+        emails.elements(&mut |element| first = first.or(Some(element)));
+    }
+    let mut found = first.filter(|first| first.kind() != Kind::Object && emails.kind() == Kind::Array);
+    if let Some(object) = first.filter(|first| first.kind() == Kind::Object) {
+        object.members(&mut |key, value| {
+            if key.number == name::VALUE {
+                found = Some(value);
+            }
+        });
+    }
+    found.and_then(|found| found.value().map(Cow::into_owned))
 }
 
 /// `false` and the forms in which it is sent: as a string in any case, as 0, in a list, under `value`.
-fn is_false(raw: &RawValue) -> bool {
-    // Longer is none of them.
-    const LONGEST: usize = 256;
-    let json = raw.get();
-    match json.as_bytes().first() {
-        Some(b'f') => true,
-        Some(b'0') => json == "0",
-        Some(b'"') => {
-            text(raw).is_some_and(|text| ["false", "0"].iter().any(|no| text.trim().eq_ignore_ascii_case(no)))
+fn is_false<J: Json>(value: J) -> bool {
+    let mut found = false;
+    match value.kind() {
+        Kind::False => return true,
+        Kind::Number => return value.value().as_deref() == Some("0"),
+        Kind::String => {
+            let text = value.text().unwrap_or_default();
+            return ["false", "0"].iter().any(|no| text.trim().eq_ignore_ascii_case(no));
         }
-        Some(b'[') if json.len() <= LONGEST => {
-            serde_json::from_str::<Vec<&RawValue>>(json).is_ok_and(|list| list.into_iter().any(is_false))
+        Kind::Array if value.is_short() => value.elements(&mut |element| found |= is_false(element)),
+        Kind::Object if value.is_short() => {
+            value.members(&mut |key, value| found |= key.number == name::VALUE && is_false(value));
         }
-        Some(b'{') if json.len() <= LONGEST => {
-            let mut found = false;
-            let _ = skim(
-                json.as_bytes(),
-                Members(|key: Cow<'_, str>, value: &RawValue| {
-                    found |= key.eq_ignore_ascii_case("value") && is_false(value);
-                }),
-            );
-            found
+        Kind::Array | Kind::Object | Kind::Null | Kind::True => {}
+    }
+    found
+}
+
+/// A JSON value, wherever it stands.
+trait Json: Copy {
+    fn kind(&self) -> Kind;
+    /// The characters of a string.
+    fn text(&self) -> Option<Cow<'_, str>>;
+    /// The characters of a string, or a number as it stands: ids are sent as either.
+    fn value(&self) -> Option<Cow<'_, str>>;
+    /// Short enough to be another form of one word.
+    fn is_short(&self) -> bool;
+    /// Each member of an object, none of anything else.
+    fn members(self, each: &mut dyn FnMut(Key<'_>, Self));
+    /// Each element of an array, none of anything else.
+    fn elements(self, each: &mut dyn FnMut(Self));
+}
+
+/// A longer one is no other form of `false`.
+const SHORT: usize = 256;
+
+/// A value in a document.
+#[derive(Clone, Copy)]
+struct At<'d, 'a> {
+    doc: &'d Doc<'a>,
+    node: Node,
+}
+
+impl Json for At<'_, '_> {
+    fn kind(&self) -> Kind {
+        self.doc.kind(self.node)
+    }
+
+    fn text(&self) -> Option<Cow<'_, str>> {
+        self.doc.string(self.node)
+    }
+
+    fn value(&self) -> Option<Cow<'_, str>> {
+        match self.kind() {
+            Kind::Number => Some(self.doc.raw(self.node).into()),
+            _ => self.text(),
         }
-        _ => false,
+    }
+
+    fn is_short(&self) -> bool {
+        self.doc.raw(self.node).len() <= SHORT
+    }
+
+    fn members(self, each: &mut dyn FnMut(Key<'_>, Self)) {
+        if self.kind() == Kind::Object {
+            let doc = self.doc;
+            doc.children(self.node).for_each(|node| {
+                // The document's table is the tenant's: the standard's names, and behind them those of the operator.
+                let number = doc.name(node);
+                match words::registry().names().text(number) {
+                    "" => each(Key::of(&doc.key(node)), At { doc, node }),
+                    text => each(Key { number, text }, At { doc, node }),
+                }
+            });
+        }
+    }
+
+    fn elements(self, each: &mut dyn FnMut(Self)) {
+        if self.kind() == Kind::Array {
+            let doc = self.doc;
+            doc.children(self.node).for_each(|node| each(At { doc, node }));
+        }
+    }
+}
+
+/// The text of a value.
+impl Json for &RawValue {
+    fn kind(&self) -> Kind {
+        match self.get().as_bytes().first() {
+            Some(b'"') => Kind::String,
+            Some(b'{') => Kind::Object,
+            Some(b'[') => Kind::Array,
+            Some(b't') => Kind::True,
+            Some(b'f') => Kind::False,
+            Some(b'n') | None => Kind::Null,
+            Some(_) => Kind::Number,
+        }
+    }
+
+    fn text(&self) -> Option<Cow<'_, str>> {
+        let inner = self.get().strip_prefix('"')?.strip_suffix('"')?;
+        if inner.contains('\\') { serde_json::from_str(self.get()).ok().map(Cow::Owned) } else { Some(inner.into()) }
+    }
+
+    fn value(&self) -> Option<Cow<'_, str>> {
+        if self.kind() == Kind::Number { Some(self.get().into()) } else { self.text() }
+    }
+
+    fn is_short(&self) -> bool {
+        self.get().len() <= SHORT
+    }
+
+    fn members(self, each: &mut dyn FnMut(Key<'_>, Self)) {
+        let _ = skim(self.get().as_bytes(), Members(each));
+    }
+
+    fn elements(self, each: &mut dyn FnMut(Self)) {
+        let _ = skim(self.get().as_bytes(), Elements(each));
     }
 }
 
@@ -291,248 +479,33 @@ macro_rules! passes_over {
     };
 }
 
-macro_rules! seed {
-    ($name:ident) => {
-        impl<'de> DeserializeSeed<'de> for $name<'_, 'de> {
-            type Value = ();
-            fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-                deserializer.deserialize_any(self)
-            }
-        }
-    };
-}
-
 /// Every member, by its name and text.
-struct Members<F>(F);
+struct Members<'f, 'b>(&'f mut dyn FnMut(Key<'_>, &'b RawValue));
 
-impl<'de, F: FnMut(Cow<'de, str>, &'de RawValue)> Visitor<'de> for Members<F> {
+impl<'de> Visitor<'de> for Members<'_, 'de> {
     type Value = ();
     passes_over!(scalars);
     passes_over!(lists);
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
-            self.0(name, value);
+            (self.0)(Key::of(&name), value);
         }
         Ok(())
     }
 }
 
 /// Every element of a list, by its text.
-struct Elements<F>(F);
+struct Elements<'f, 'b>(&'f mut dyn FnMut(&'b RawValue));
 
-impl<'de, F: FnMut(&'de RawValue)> Visitor<'de> for Elements<F> {
+impl<'de> Visitor<'de> for Elements<'_, 'de> {
     type Value = ();
     passes_over!(scalars);
     passes_over!(objects);
 
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         while let Some(element) = list.next_element::<&'de RawValue>()? {
-            self.0(element);
-        }
-        Ok(())
-    }
-}
-
-/// The outermost object of a request.
-struct Request_<'s, 'b>(&'s mut Request<'b>);
-
-impl<'de> Visitor<'de> for Request_<'_, 'de> {
-    type Value = ();
-    passes_over!(scalars);
-    passes_over!(lists);
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let request = self.0;
-        while let Some(Name(name)) = map.next_key::<Name<'de>>()? {
-            let (attr, sub) = words::split(&name);
-            let is = |known: &str| sub.is_empty() && attr.eq_ignore_ascii_case(known);
-            match attr.len() {
-                _ if is("Operations") => map.next_value_seed(Operations(request))?,
-                _ if is("userName") => request.user_name = Some(map.next_value()?),
-                _ if is("externalId") => request.external_id = Some(map.next_value()?),
-                _ if is("displayName") => request.display_name = Some(map.next_value()?),
-                _ if is("emails") => request.emails = Some(map.next_value()?),
-                _ if is("filter") => request.filter = Some(map.next_value()?),
-                _ if is("active") => request.deactivates = is_false(map.next_value()?),
-                _ if words::is_schema(&name) => map.next_value_seed(Schema(request))?,
-                _ => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// An object under a schema's URN: of the core schema, where a sender took it for an extension.
-struct Schema<'s, 'b>(&'s mut Request<'b>);
-
-seed!(Schema);
-
-impl<'de> Visitor<'de> for Schema<'_, 'de> {
-    type Value = ();
-    passes_over!(scalars);
-    passes_over!(lists);
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Name(name)) = map.next_key::<Name<'de>>()? {
-            if name.eq_ignore_ascii_case("active") {
-                self.0.deactivates = is_false(map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(())
-    }
-}
-
-struct Operations<'s, 'b>(&'s mut Request<'b>);
-
-seed!(Operations);
-
-impl<'de> Visitor<'de> for Operations<'_, 'de> {
-    type Value = ();
-    passes_over!(scalars);
-    passes_over!(objects);
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let mut operation = Operation::default();
-        while list.next_element_seed(OneOf(&mut operation))?.is_some() {
-            self.0.operation(&std::mem::take(&mut operation));
-        }
-        Ok(())
-    }
-}
-
-#[derive(Debug, Default)]
-struct Operation<'b> {
-    op: Option<&'b RawValue>,
-    path: Option<&'b RawValue>,
-    value: Option<&'b RawValue>,
-}
-
-struct OneOf<'s, 'b>(&'s mut Operation<'b>);
-
-seed!(OneOf);
-
-impl<'de> Visitor<'de> for OneOf<'_, 'de> {
-    type Value = ();
-    passes_over!(scalars);
-    passes_over!(lists);
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Name(name)) = map.next_key::<Name<'de>>()? {
-            let place = match &*name {
-                name if name.eq_ignore_ascii_case("op") => &mut self.0.op,
-                name if name.eq_ignore_ascii_case("path") => &mut self.0.path,
-                name if name.eq_ignore_ascii_case("value") => &mut self.0.value,
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-            };
-            *place = Some(map.next_value()?);
-        }
-        Ok(())
-    }
-}
-
-/// The `value` of the first address, of a list of objects or strings, or of one object.
-struct Email<'s, 'b>(&'s mut Option<&'b RawValue>);
-
-seed!(Email);
-
-impl<'de> Visitor<'de> for Email<'_, 'de> {
-    type Value = ();
-    passes_over!(scalars);
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        if let Some(first) = list.next_element::<&'de RawValue>()? {
-            *self.0 = Some(first);
-            let _ = skim(first.get().as_bytes(), Self(self.0));
-        }
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        *self.0 = None;
-        while let Some(Name(name)) = map.next_key::<Name<'de>>()? {
-            if name.eq_ignore_ascii_case("value") {
-                *self.0 = Some(map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The outermost object of an answer.
-struct Answer_<'s, 'b>(&'s mut Answer<'b>);
-
-impl<'de> Visitor<'de> for Answer_<'_, 'de> {
-    type Value = ();
-    passes_over!(scalars);
-    passes_over!(lists);
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let answer = self.0;
-        while let Some(Name(name)) = map.next_key::<Name<'de>>()? {
-            let is = |known: &str| name.eq_ignore_ascii_case(known);
-            if is("id") {
-                answer.id = Some(map.next_value()?);
-            } else if is("Resources") {
-                map.next_value_seed(Resources(answer))?;
-            } else if is("totalResults") {
-                answer.total = value(map.next_value()?).and_then(|number| number.parse().ok());
-            } else if is("detail") {
-                answer.detail = Some(map.next_value()?);
-            } else if is("scimType") {
-                answer.scim_type = Some(map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(())
-    }
-}
-
-struct Resources<'s, 'b>(&'s mut Answer<'b>);
-
-seed!(Resources);
-
-impl<'de> Visitor<'de> for Resources<'_, 'de> {
-    type Value = ();
-    passes_over!(scalars);
-    passes_over!(objects);
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let mut found = u32::from(list.next_element_seed(First(&mut self.0.first_id))?.is_some());
-        while list.next_element::<IgnoredAny>()?.is_some() {
-            found = found.saturating_add(1);
-        }
-        self.0.found = Some(found);
-        Ok(())
-    }
-}
-
-/// The `id` of a resource.
-struct First<'s, 'b>(&'s mut Option<&'b RawValue>);
-
-seed!(First);
-
-impl<'de> Visitor<'de> for First<'_, 'de> {
-    type Value = ();
-    passes_over!(scalars);
-    passes_over!(lists);
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Name(name)) = map.next_key::<Name<'de>>()? {
-            if name.eq_ignore_ascii_case("id") {
-                *self.0 = Some(map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
+            (self.0)(element);
         }
         Ok(())
     }

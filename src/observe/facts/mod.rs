@@ -15,11 +15,9 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::header;
 
-use self::{
-    body::{Answer, Request},
-    target::Lookup,
-};
+use self::target::Lookup;
 pub(crate) use self::{
+    body::{Answer, Request},
     target::{ENDPOINTS, Target, decoded, endpoint},
     words::{head, named, registry, split},
 };
@@ -47,13 +45,16 @@ pub fn observation(account: &Account<'_>, key: &Key) -> Option<Observation> {
     // What is looked up is no id: where one user's number is another's id, they are two.
     let matched = |value: &str| key.name(account.tenant, values(resource), value);
 
-    let request = readable(&sent.headers, &sent.body).map(|bytes| Request::read(bytes)).unwrap_or_default();
+    let request = match &sent.facts {
+        Some(known) => Cow::Borrowed(&**known),
+        None => Cow::Owned(readable(&sent.headers, &sent.body).map(|bytes| Request::read(bytes)).unwrap_or_default()),
+    };
     let kind = kind(account.method, &target);
     let lookup = match kind {
-        Kind::Filter => target.filter.as_deref().map(Cow::Borrowed).or_else(|| request.filter()),
+        Kind::Filter => target.filter.as_deref().or(request.filter.as_deref()),
         Kind::Get | Kind::Probe | Kind::Write => None,
     };
-    let lookup = lookup.and_then(|filter| Lookup::of(&filter));
+    let lookup = lookup.and_then(Lookup::of);
     let object = match kind {
         Kind::Filter => lookup.as_ref().map(|lookup| match &*lookup.path {
             "id" => name(&lookup.value),
@@ -62,20 +63,25 @@ pub fn observation(account: &Account<'_>, key: &Key) -> Option<Observation> {
         Kind::Get | Kind::Probe | Kind::Write if target.is_discovery() => None,
         Kind::Get | Kind::Probe | Kind::Write => match &target.id {
             Some(id) => Some(name(id)),
-            None if is_create(account.method, &target) => request.matched(resource).map(|value| matched(&value)),
+            None if is_create(account.method, &target) => request.matched(resource).map(matched),
             None => None,
         },
     };
 
     let status = account.told.map_or(0, |told| told.status);
     let success = (200..300).contains(&status);
-    let answered = account.told.and_then(|told| readable(&told.headers, &told.body));
-    let answer = answered.map(|bytes| Answer::read(bytes)).unwrap_or_default();
-    let scim = !success || account.told.is_none_or(|told| is_scim(account.method, told, answered, &answer));
+    let known = account.told.and_then(|told| told.facts.as_deref());
+    let answered = account.told.filter(|_| known.is_none()).and_then(|told| readable(&told.headers, &told.body));
+    let answer = match known {
+        Some(known) => Some(Cow::Borrowed(known)),
+        None => answered.map(|bytes| Cow::Owned(Answer::read(bytes))),
+    };
+    let scim = !success || account.told.is_none_or(|told| is_scim(account.method, told, answer.as_deref()));
+    let answer = answer.unwrap_or_default();
     let matches = if kind == Kind::Filter && success { answer.matches() } else { None };
     let also = match kind {
-        Kind::Filter if lookup.is_some() && matches == Some(1) => answer.first_id(),
-        Kind::Write if success && is_create(account.method, &target) => answer.id(),
+        Kind::Filter if lookup.is_some() && matches == Some(1) => answer.first_id.as_deref(),
+        Kind::Write if success && is_create(account.method, &target) => answer.id.as_deref(),
         _ => None,
     };
 
@@ -87,7 +93,7 @@ pub fn observation(account: &Account<'_>, key: &Key) -> Option<Observation> {
         matches,
         delete: account.method == "DELETE",
         object,
-        also: also.map(|id| name(&id)),
+        also: also.map(name),
         status,
         scim,
         reference: account.method == "PATCH" && request.is_reference(),
@@ -145,10 +151,10 @@ fn is_create(method: &str, target: &Target<'_>) -> bool {
 }
 
 /// Whether an answer that says success can be read as SCIM. What was streamed or is coded is taken to be.
-fn is_scim(method: &str, told: &Got, answered: Option<&Bytes>, answer: &Answer<'_>) -> bool {
-    match (&told.body, answered) {
+fn is_scim(method: &str, told: &Got, answer: Option<&Answer>) -> bool {
+    match (&told.body, answer) {
         (Body::Empty, _) => !matches!(method, "GET" | "POST"),
-        (_, Some(_)) => answer.object,
+        (_, Some(answer)) => answer.object,
         (Body::Unknown | Body::Whole(_), None) => true,
     }
 }
@@ -157,21 +163,21 @@ fn cause(
     account: &Account<'_>,
     resource: &'static str,
     status: u16,
-    request: &Request<'_>,
+    request: &Request,
     lookup: Option<&Lookup>,
-    answer: &Answer<'_>,
+    answer: &Answer,
 ) -> Cause {
     let touched = match lookup {
         Some(lookup) => Some(split(&lookup.path)),
         None => request.touched().filter(|_| account.method == "PATCH"),
     };
-    let said = answer.scim_type();
-    let texts = [answer.detail(), said.clone()];
-    let named = texts.iter().flatten().find_map(|text| named(text, resource, touched));
+    let said = answer.scim_type.as_deref();
+    let texts = [answer.detail.as_deref(), said];
+    let named = texts.into_iter().flatten().find_map(|text| named(text, resource, touched));
     Cause {
         resource,
         status,
-        scim_type: said.and_then(|said| scim_type(&said)),
+        scim_type: said.and_then(scim_type),
         attribute: named.or_else(|| touched.and_then(|(attr, sub)| words::spelled(resource, attr, sub))),
         quirk: unfixed(account),
         refusal: account.refusal.map(|(reason, _)| reason),
@@ -415,7 +421,7 @@ mod tests {
         assert_eq!(page.cause.expect("a cause").status, 200);
 
         let told = |body: Body, headers: &[(&str, &str)]| {
-            let told = Got { status: 200, headers: kept(headers), body };
+            let told = Got::new(200, kept(headers), body);
             maybe(&Sample::new("GET", "/Users/1", "", 200, "").with(|sample| sample.told = Some(told))).unwrap().scim
         };
         assert!(told(Body::Unknown, &[]));

@@ -32,8 +32,8 @@ pub(crate) struct Sample {
 impl Sample {
     /// A request that went through and was answered so.
     pub(crate) fn new(method: &'static str, target: &str, body: &str, status: u16, answer: &str) -> Self {
-        let sent = Sent { target: target.to_owned(), headers: scim(), body: whole(body.as_bytes()) };
-        let got = Got { status, headers: scim(), body: whole(answer.as_bytes()) };
+        let sent = Sent::new(target.to_owned(), scim(), whole(body.as_bytes()));
+        let got = Got::new(status, scim(), whole(answer.as_bytes()));
         let first = target.split(['/', '?']).nth(1).unwrap_or_default();
         Self {
             tenant: "acme".to_owned(),

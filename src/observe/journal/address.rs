@@ -3,7 +3,10 @@
 use super::redact::{Redactor, is_name, is_plain_path, is_secret_parameter, named, nines, typed};
 use crate::{
     observe::facts::{decoded, endpoint, head},
-    quirk::request::filter_plus::{self, Plus},
+    quirk::request::{
+        attributes_valuepath,
+        filter_plus::{self, Plus},
+    },
 };
 
 /// A target with more of these is cut: the rest says nothing new.
@@ -140,18 +143,30 @@ fn pair(redactor: &Redactor<'_>, pair: &str) -> String {
         || is("sortOrder") && is_name(&plain)
     {
         out.push_str(value);
+    } else if is("attributes") && plain.contains('[') {
+        out.push_str(&selection(redactor, &plain.replace('+', " ")));
     } else {
         out.push_str(&typed(&plain));
     }
     out
 }
 
+/// The value of `attributes` where it holds filters: `attributes-valuepath` looks for them.
+fn selection(redactor: &Redactor<'_>, plain: &str) -> String {
+    let names = attributes_valuepath::names(plain).into_iter().map(|name| redactor.path(name.trim()));
+    encoded(&names.collect::<Vec<_>>().join(","), Plus::Absent)
+}
+
 /// The value of `filter`, its blanks and pluses written as they were sent.
 fn filter(redactor: &Redactor<'_>, raw: &str) -> String {
     let Some((text, plus)) = filter_plus::read(raw) else { return typed(&decoded(raw)) };
-    let redacted = redactor.filter(&text);
-    let mut out = String::with_capacity(redacted.len() * 2);
-    for byte in redacted.bytes() {
+    encoded(&redactor.filter(&text), plus)
+}
+
+/// A text of the query; blanks and pluses as `plus` says that they are written.
+fn encoded(text: &str, plus: Plus) -> String {
+    let mut out = String::with_capacity(text.len() * 2);
+    for byte in text.bytes() {
         match byte {
             b' ' if plus == Plus::Blank => out.push('+'),
             b'+' if plus == Plus::Sign => out.push('+'),

@@ -118,7 +118,7 @@ fn errors_keep_what_they_name_and_not_what_they_say() {
 #[test]
 fn bodies_that_cannot_be_read_are_only_described() {
     let told = |body: &[u8], headers: &[(&str, &str)]| {
-        let got = Got { status: 500, headers: kept(headers), body: whole(body) };
+        let got = Got::new(500, kept(headers), whole(body));
         let sample = Sample::new("GET", "/Users/1", "", 500, "").with(|sample| sample.told = Some(got));
         kept_of(&sample)["told"].clone()
     };
@@ -140,7 +140,7 @@ fn headers_lose_what_points_at_somebody() {
         ("retry-after", "30"),
         ("user-agent", &"a".repeat(300)),
     ]);
-    let got = Got { status: 201, headers, body: Body::Empty };
+    let got = Got::new(201, headers, Body::Empty);
     let entry = kept_of(&Sample::new("POST", "/Users", "{}", 201, "").with(|sample| sample.told = Some(got)));
     let id = redact::hashed(key().name("acme", "Users", "26"));
     let headers = &entry["told"]["headers"];
@@ -220,7 +220,7 @@ fn whatever_names_a_credential_hides_it_where_values_are_revealed() {
         clean(target, &line_of(&Sample::new("GET", target, "", 500, "{}")));
         let location = json!({ "meta": { "location": target }, "x": target }).to_string();
         clean(target, &line_of(&Sample::new("GET", "/Users/1", "", 500, &location)));
-        let got = Got { status: 201, headers: kept(&[("location", target)]), body: Body::Empty };
+        let got = Got::new(201, kept(&[("location", target)]), Body::Empty);
         clean(target, &line_of(&Sample::new("POST", "/Users", "", 201, "{}").with(|sample| sample.told = Some(got))));
     }
     for path in [
@@ -382,8 +382,7 @@ fn of_answers_without_json_the_export_finds_the_same() {
         ("error=zebra", "text/plain", "error-plain-text"),
         ("", "text/plain", "error-empty-body"),
     ] {
-        let got =
-            Got { status: 500, headers: kept(&[("content-type", kind)]), body: Body::of(&body.to_owned().into()) };
+        let got = Got::new(500, kept(&[("content-type", kind)]), Body::of(&body.to_owned().into()));
         let sample = Sample::new("GET", "/Users/1", "", 500, "").with(|sample| sample.app = Some(got));
         let journal = journal(&settings(1));
         record(&journal, &sample);
@@ -663,9 +662,9 @@ proptest! {
             settings.reveal.insert("acme".to_owned());
         }
         let journal = journal(&settings);
-        let got = Got { status: 500, headers: Kept::default(), body: whole(&bytes) };
+        let got = Got::new(500, Kept::default(), whole(&bytes));
         let sample = Sample::new("POST", &text, &text, 500, &text).with(|sample| {
-            sample.forwarded = Some(Sent { target: format!("/Users?filter={text}"), headers: Kept::default(), body: whole(&bytes) });
+            sample.forwarded = Some(Sent::new(format!("/Users?filter={text}"), Kept::default(), whole(&bytes)));
             sample.told = Some(got.clone());
             sample.id = text.clone();
         });

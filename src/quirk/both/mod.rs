@@ -4,3 +4,4 @@ pub mod attr_case;
 pub mod bool_string;
 pub mod content_type;
 pub mod schemas_missing;
+pub mod startindex_zero_based;

@@ -1,9 +1,12 @@
 //! Deviations in what identity providers send.
 
 pub mod array_wrapped;
+pub mod attr_unknown;
+pub mod attributes_valuepath;
 pub mod body_bom;
 pub mod content_type_charset;
 pub mod duplicate_primary;
+pub mod empty_attr;
 pub(crate) mod filter;
 pub mod filter_bool_string;
 pub mod filter_case;
@@ -12,6 +15,8 @@ pub mod filter_plus;
 pub mod filter_unquoted;
 pub(crate) mod keys;
 pub mod manager_bare_string;
+pub mod media_type_refused;
+pub mod members_displayname;
 pub mod null_attr;
 pub mod null_subattr;
 pub mod numeric_string;
@@ -30,6 +35,7 @@ pub mod patch_remove_value_ignored;
 pub mod path;
 pub mod path_missing_urn;
 pub mod query;
+pub mod readonly_attr;
 pub mod readonly_id_in_patch;
 pub mod roles;
 pub(crate) mod schemas;
@@ -42,4 +48,5 @@ pub(crate) mod target;
 pub(crate) mod urn_alias;
 pub mod urn_dot_separator;
 pub mod urn_keys;
+pub mod username_missing;
 pub(crate) mod walk;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
+    attributes_valuepath,
     filter::{self, Scope},
     filter_plus::{self, Plus},
     path, query,
@@ -46,6 +47,7 @@ fn query(sent: &str, endpoint: Option<&str>, cx: &mut Cx<'_>) -> Option<String> 
     for (i, (pair, (name, value))) in pairs().enumerate() {
         let value: Option<Cow<'_, str>> = match name {
             "filter" if one_filter => filter(value, kind, cx).map(Cow::Owned),
+            "attributes" => attributes_valuepath::fix(value, cx).map(Cow::Owned),
             "startIndex" => query::start_index(value, cx).map(Cow::Borrowed),
             "count" => query::count(value, cx).map(Cow::Borrowed),
             _ => None,

@@ -3,8 +3,8 @@
 //! A value of the kind its attribute has costs one comparison; only a mismatch is handed to the quirks.
 
 use super::{
-    array_wrapped, duplicate_primary, manager_bare_string, null_subattr, numeric_string, object_for_array,
-    patch_members, roles,
+    array_wrapped, duplicate_primary, manager_bare_string, members_displayname, null_subattr, numeric_string,
+    object_for_array, patch_members, roles,
 };
 use crate::{
     json::{Doc, Kind, Node},
@@ -100,6 +100,8 @@ pub(crate) fn element(doc: &mut Doc<'_>, cx: &mut Cx<'_>, element: Node, attr: &
     if attr.name == name::ROLES {
         roles::display_name(doc, cx, element);
         roles::json_string(doc, cx, element);
+    } else if attr.name == name::MEMBERS {
+        members_displayname::rename(doc, cx, element);
     }
     object(doc, cx, element, &attr.sub, form);
 }
@@ -116,7 +118,7 @@ fn elements(doc: &mut Doc<'_>, cx: &mut Cx<'_>, list: Node, attr: &Attr, form: F
             if glance.nulls {
                 null_subattr::drop(doc, cx, item);
             }
-            if !glance.fits || attr.name == name::ROLES {
+            if !glance.fits || glance.names || attr.name == name::ROLES {
                 element(doc, cx, item, attr, form);
             }
             primaries += usize::from(glance.primary);
@@ -147,10 +149,12 @@ struct Glance {
     fits: bool,
     /// There is a `primary` that is not false.
     primary: bool,
+    /// There is a `displayName`.
+    names: bool,
 }
 
 fn glance(doc: &Doc<'_>, element: Node, attrs: &Attrs) -> Glance {
-    let mut glance = Glance { nulls: false, fits: true, primary: false };
+    let mut glance = Glance { nulls: false, fits: true, primary: false, names: false };
     for member in doc.children(element) {
         let (name, kind) = (doc.name(member), doc.kind(member));
         if kind == Kind::Null {
@@ -158,6 +162,7 @@ fn glance(doc: &Doc<'_>, element: Node, attrs: &Attrs) -> Glance {
         } else if name == name::PRIMARY {
             glance.primary |= kind != Kind::False;
         }
+        glance.names |= name == name::DISPLAY_NAME;
         glance.fits = glance.fits
             && match attrs.get(name) {
                 None => true,

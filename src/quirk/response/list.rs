@@ -1,7 +1,8 @@
 //! A list: its envelope, the filter that was asked, and each resource in it.
 
 use super::{
-    discovery, discovery_schemas, filter_ignored, list_bare, list_counts, list_key_case, list_schemas_missing,
+    discovery, discovery_schemas, endpoint_absolute, filter_ignored, list_bare, list_counts, list_key_case,
+    list_schemas_missing,
     lookup::{Lookup, Verdict},
     query::Place,
     scim11_translate,
@@ -87,7 +88,10 @@ fn items(cx: &mut Cx<'_>, doc: &mut Doc<'_>, resources: Node, env: Env<'_>) {
         next = doc.next(item);
         match env.ask.place {
             Place::Schemas => discovery_schemas::fix(cx, doc, item, env.bases),
-            Place::ResourceTypes => discovery_schemas::meta_location(cx, doc, item, env.bases),
+            Place::ResourceTypes => {
+                endpoint_absolute::fix(cx, doc, item, env.bases);
+                discovery_schemas::meta_location(cx, doc, item, env.bases);
+            }
             Place::OtherCollection => {}
             place => walk::in_list(cx, doc, item, place.kind(), env),
         }

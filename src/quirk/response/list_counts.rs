@@ -309,6 +309,12 @@ fn first_index(cx: &mut Cx<'_>, doc: &mut Doc<'_>, list: Node, ask: &Ask<'_>, cu
                 doc.set(node, &ask.first().to_string());
             }
         }
+        // What an app that counts from zero was asked, not what the client had.
+        Some(node) if knows && integer(doc, list, name::START_INDEX) == Some(ask.first() - 1) => {
+            if cx.may(Id::StartindexZeroBased, || doc.pointer(node)) {
+                doc.set(node, &ask.first().to_string());
+            }
+        }
         Some(_) => {}
     }
 }

@@ -10,8 +10,10 @@ quirk! {
     ///
     /// With the switch on, a 404 to a filtered GET on a collection becomes the empty list, if its body is a JSON
     /// object: then the handler has spoken. HTML, text and an empty body come from routers and gateways and stay 404.
-    /// So does a 404 for a single resource, for an unfiltered list and for a later page. The proxy waits until the
-    /// collection has answered 200 once.
+    /// So does a 404 for a single resource, for an unfiltered list and for a later page. The proxy waits until something
+    /// of the collection was there: a list, a resource, one that was created. Where that never comes first (a connection
+    /// test asks for a user that nobody has, before anything else), the switch `list-404-unseen` says that the operator has
+    /// tried the path, and the proxy does not wait.
     ///
     /// Off by default, because it is dangerous: behind a mistyped base path that answers JSON, the directory would read
     /// as empty, and the IdP would create everybody again.

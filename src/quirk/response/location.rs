@@ -176,6 +176,18 @@ impl<'a> Bases<'a> {
         format!("{}/{}/{}", self.base, kind.endpoint, segment(id))
     }
 
+    /// What follows either base, or the path of one, in a URI or path that goes on below it.
+    pub(crate) fn below<'t>(&self, uri: &'t str) -> Option<&'t str> {
+        let path = |base: &'a str| {
+            let authority = base.find("://").map_or(0, |at| at + 3);
+            base[authority..].find('/').map_or("", |at| &base[authority + at..])
+        };
+        [self.upstream, self.base, path(self.upstream), path(self.base)]
+            .into_iter()
+            .filter(|base| !base.is_empty())
+            .find_map(|base| uri.strip_prefix(base).filter(|rest| rest.len() > 1 && rest.starts_with('/')))
+    }
+
     /// Whether a URI is below the public base.
     fn holds(&self, uri: &str) -> bool {
         uri.strip_prefix(self.base).is_some_and(|rest| rest.starts_with('/'))

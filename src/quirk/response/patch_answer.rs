@@ -51,4 +51,32 @@ quirk! {
         seen_in: &[Entra],
         sources: "https://learn.microsoft.com/en-us/entra/identity/app-provisioning/use-scim-to-provision-users-and-groups",
     };
+
+    /// The whole user as the answer to PATCH.
+    ///
+    /// It is as legal as 204 (RFC 7644 3.5.2). Microsoft's test collection wants 204 after every PATCH, and an app that
+    /// returns long users sends each of them twice in a cycle.
+    ///
+    /// Opt-in: Entra and Okta take either, and may read the answer. When fixed, 200 with the user becomes 204. If the request
+    /// names `attributes`, the user must be returned, and it is.
+    ///
+    /// ```scim
+    /// # enable: user-patch-200-to-204
+    /// 200 to PATCH /Users/2819
+    /// content-type: application/scim+json
+    ///
+    /// {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"2819","userName":"jyoung",
+    ///  "meta":{"resourceType":"User"}}
+    /// ```
+    /// ```scim
+    /// 204 to PATCH /Users/2819
+    /// ```
+    pub static USER_PATCH_200_TO_204 = {
+        id: "user-patch-200-to-204",
+        direction: Response,
+        risk: OptIn,
+        rfc: "RFC 7644 3.5.2",
+        seen_in: &[Entra],
+        sources: "AzureAD/SCIMReferenceCode PostmanCollection.json",
+    };
 }

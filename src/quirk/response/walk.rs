@@ -10,7 +10,7 @@ use super::{
     location::{self, Bases, Subject},
     manager_string, meta_missing, multivalue, primary_duplicate,
     query::Ask,
-    schemas_extension_missing, schemas_missing, schemas_string, scim11_translate, version_number,
+    resource_null, schemas_extension_missing, schemas_missing, schemas_string, scim11_translate, version_number,
 };
 use crate::{
     json::{Doc, Kind, Node},
@@ -78,6 +78,9 @@ fn stated_kind<'p>(cx: &Cx<'p>, doc: &Doc<'_>, resource: Node) -> Option<&'p Res
 fn resource(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, env: Env<'_>, role: Role<'_>) {
     prepare(cx, doc, at, kind, env.old_list);
     let seen = members_of(cx, doc, at, kind, env.bases);
+    if cx.plan.mode(Direction::Response, Id::ResourceNull) != Mode::Off {
+        resource_null::drop(cx, doc, at, kind);
+    }
     let in_list = matches!(role, Role::InList);
     schemas(cx, doc, at, kind, env.ask, &seen, in_list);
     let adds_meta = lacks(doc, at, name::META, "meta") && !env.ask.keeps_out(&kind.urn, "meta");
