@@ -19,6 +19,8 @@
 pub mod cli;
 pub mod config;
 pub mod feed;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod gate;
 pub mod json;
 mod near;

@@ -11,6 +11,8 @@ pub mod schema;
 mod beside;
 mod diff;
 mod drain;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod generate;
 mod inject;
 mod json;

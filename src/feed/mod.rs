@@ -18,6 +18,8 @@ mod cache;
 mod clock;
 mod discover;
 mod fetch;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 pub mod guard;
 pub mod parse;
 mod ranges;

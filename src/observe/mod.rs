@@ -7,6 +7,8 @@ pub mod admin;
 pub mod audit;
 pub mod facts;
 pub mod files;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 pub mod house;
 pub mod journal;
 pub mod key;

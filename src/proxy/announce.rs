@@ -112,6 +112,26 @@ fn binary(head: &[u8]) -> Result<Option<Announced>, &'static str> {
     }))
 }
 
+/// What `bytes` give when they come in pieces of `size`, and what is left of them.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fed(bytes: &[u8], size: usize) -> (Result<Option<Announced>, &'static str>, &[u8]) {
+    let (mut head, mut rest) = (Vec::new(), bytes);
+    while !rest.is_empty() {
+        let ours = match belonging(&head, &rest[..size.min(rest.len())]) {
+            Ok(ours) => ours,
+            Err(why) => return (Err(why), rest),
+        };
+        assert!(ours > 0, "nothing is taken, for ever");
+        head.extend_from_slice(&rest[..ours]);
+        rest = &rest[ours..];
+        match parse(&head) {
+            Ok(None) => {}
+            done => return (done, rest),
+        }
+    }
+    (Ok(None), rest)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -122,25 +142,6 @@ mod tests {
     fn v2_header(command: u8, family: u8, payload: &[u8]) -> Vec<u8> {
         let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
         [v2::PROTOCOL_PREFIX, &[0x20 | command, family], &length, payload].concat()
-    }
-
-    /// What `bytes` give when they come in pieces of `size`, and what is left of them.
-    fn fed(bytes: &[u8], size: usize) -> (Result<Option<Announced>, &'static str>, &[u8]) {
-        let (mut head, mut rest) = (Vec::new(), bytes);
-        while !rest.is_empty() {
-            let ours = match belonging(&head, &rest[..size.min(rest.len())]) {
-                Ok(ours) => ours,
-                Err(why) => return (Err(why), rest),
-            };
-            assert!(ours > 0, "nothing is taken, for ever");
-            head.extend_from_slice(&rest[..ours]);
-            rest = &rest[ours..];
-            match parse(&head) {
-                Ok(None) => {}
-                done => return (done, rest),
-            }
-        }
-        (Ok(None), rest)
     }
 
     const V4: &[u8] = &[192, 0, 2, 1, 192, 0, 2, 2, 0x1f, 0x90, 0, 80];

@@ -582,7 +582,7 @@ pub(crate) async fn decoded(headers: &HeaderMap, body: &Bytes, limit: usize) -> 
     }
 }
 
-fn decode(headers: &HeaderMap, body: &[u8], limit: usize) -> Decoded {
+pub(super) fn decode(headers: &HeaderMap, body: &[u8], limit: usize) -> Decoded {
     let values = headers.get_all(header::CONTENT_ENCODING);
     let codings: Vec<String> = values
         .iter()

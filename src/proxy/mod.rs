@@ -11,6 +11,8 @@ mod budget;
 mod captured;
 mod exchange;
 mod framing;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod headers;
 mod hold;
 mod house;

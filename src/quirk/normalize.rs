@@ -224,6 +224,10 @@ fn resource(doc: &mut Doc<'_>, cx: &mut Cx<'_>, kind: &ResourceType, form: Form)
     }
     array_wrapped::unwrap_members(doc, cx, root, &kind.attrs);
     keys::settle(doc, cx, root, Some(kind), form, &|_| false);
+    // Again for a list whose key nobody knew before; where lists are only observed, each is noted once.
+    if doc.is_changed() && cx.fixes(Id::ArrayWrappedComplex) && cx.fixes(Id::ArrayWrappedScalar) {
+        array_wrapped::unwrap_members(doc, cx, root, &kind.attrs);
+    }
     readonly_attr::drop(doc, cx, root, kind);
     if form == Form::Post {
         empty_attr::drop(doc, cx, root, kind);

@@ -13,6 +13,8 @@ use std::{
 use scimshim::cli::explain::{self, Outcome};
 use serde_json::{Value, json};
 
+use crate::rfc;
+
 pub(crate) mod wire;
 
 use wire::{App, Reply, Shim};
@@ -50,6 +52,32 @@ fn what_comes_out_is_settled() {
             more.remove("list-404-empty");
         }
         same("fixes of a second run", &more, &BTreeSet::new())
+    });
+}
+
+/// With every quirk on, what comes out is what the RFC asks for, by a reading that knows no quirk.
+#[test]
+fn what_comes_out_is_clean() {
+    let everything: Vec<_> = scimshim::quirk::ALL.iter().map(|quirk| quirk.id).collect();
+    let all: Vec<_> = cases("requests").into_iter().chain(cases("responses")).collect();
+    check(&all, |case, _| {
+        let mut case = case.clone();
+        case["enable"] = json!(everything);
+        let outcome = explain::case(&case.to_string()).map_err(|broken| broken.error)?;
+        let out = serde_json::to_value(&outcome).map_err(|error| error.to_string())?;
+        let (method, target) = (text(&case["request"]["method"]), text(&case["request"]["target"]));
+        let outside = case["request"].get("outside_base").is_some();
+        let faults = match (out.get("response"), out.get("request")) {
+            _ if outside || outcome.unread.is_some() => Vec::new(),
+            (Some(answer), _) if !answer["body"].is_null() => {
+                let status = u16::try_from(answer["status"].as_u64().unwrap_or_default()).expect("a status");
+                rfc::answer(method, target, status, &answer["body"])
+            }
+            (None, Some(sent)) if !sent["body"].is_null() => rfc::request(method, text(&sent["target"]), &sent["body"]),
+            _ => Vec::new(),
+        };
+        let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        if faults.is_empty() { Ok(()) } else { Err(faults.join("; ")) }
     });
 }
 

@@ -28,6 +28,8 @@ mod proxy_protocol;
 mod redis;
 mod reload;
 mod requests;
+#[path = "../rfc/mod.rs"]
+mod rfc;
 mod risk;
 mod secrets;
 mod tls;

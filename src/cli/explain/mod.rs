@@ -4,6 +4,8 @@
 //! differs. Both go through [`case`], and so does the corpus of tests.
 
 mod case;
+#[cfg(fuzzing)]
+pub(super) mod fuzzing;
 mod guess;
 mod show;
 

@@ -14,6 +14,8 @@
 //! with other options or of another version, and there is no second way through the code for an update.
 //! `docs/decisions/0016-yaml-by-spans.md` has what was not chosen.
 
+#[cfg(fuzzing)]
+pub(super) mod fuzzing;
 mod marks;
 mod objects;
 mod options;

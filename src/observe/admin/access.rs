@@ -266,7 +266,7 @@ fn local<B>(access: &Access, peer: IpAddr, request: &Request<B>) -> Result<(), R
 }
 
 /// Whether a `Host` names this machine to itself.
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') => (name, port),
         _ => (host, ""),

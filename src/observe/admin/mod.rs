@@ -10,6 +10,8 @@ mod access;
 mod api;
 mod body;
 mod events;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod health;
 mod orders;
 mod page;

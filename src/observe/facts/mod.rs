@@ -5,7 +5,7 @@
 //! connection look ill from outside.
 
 mod body;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod sample;
 mod target;
 mod words;

@@ -53,6 +53,7 @@ impl Sample {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self
@@ -90,7 +91,10 @@ pub(crate) fn whole(bytes: &[u8]) -> Body {
 
 pub(crate) fn kept(headers: &[(&str, &str)]) -> Kept {
     let pair = |(name, value): &(&str, &str)| {
-        (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap())
+        (
+            HeaderName::from_bytes(name.as_bytes()).expect("legal"),
+            HeaderValue::from_bytes(value.as_bytes()).expect("legal"),
+        )
     };
     Kept::of(&headers.iter().map(pair).collect::<HeaderMap>())
 }

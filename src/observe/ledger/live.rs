@@ -988,6 +988,25 @@ mod tests {
         }
     }
 
+    /// A book that stands at 1970 beside a cycle of today would run every checkpoint between them.
+    #[test]
+    fn a_book_behind_its_cycle_catches_up_on_nothing() {
+        use sha2::{Digest, Sha256};
+        let (before, _) = ledger();
+        before.record(&who("acme", "acme"), at(0), &seen(Kind::Write, Some(1), 400));
+        let mut bytes = before.snapshot(&Key::from_bytes([7; 32]), at(1));
+        bytes.truncate(bytes.len() - 32);
+        // Behind the file's head, the name with its length, three flags, and `since`.
+        let now = 60 + 8 + 3 + 8;
+        assert_eq!(bytes[now..now + 8], at(0).0.to_le_bytes());
+        bytes[now..now + 8].copy_from_slice(&1_u64.to_le_bytes());
+        let sum = Sha256::digest(&bytes);
+        bytes.extend_from_slice(&sum);
+        let kept = snapshot::read(&bytes, at(2)).unwrap();
+        let cycle = kept.books[0].book.cycle.as_ref().unwrap();
+        assert!(cycle.checkpoint > cycle.last, "{cycle:?}");
+    }
+
     #[test]
     fn a_file_is_written_whole_and_a_broken_one_set_aside() {
         let folder = std::env::temp_dir().join(format!("scimshim-ledger-{}", std::process::id()));

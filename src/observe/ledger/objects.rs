@@ -293,7 +293,9 @@ impl Failing {
     pub(super) fn restore(&mut self, key: u64, bits: u64, back: u64, now: Moment) {
         let entry = Entry::unpack(bits);
         let entry = Entry { seen: entry.seen.saturating_sub(back).min(now.0), cause: 0, ..entry };
-        if entry.matters() && self.entries.len() < MOST && self.entries.insert(key, entry.pack()).is_none() {
+        // A key that stands twice in a file is taken once, or the sums would not be those of the entries.
+        if entry.matters() && self.entries.len() < MOST && !self.entries.contains_key(&key) {
+            self.entries.insert(key, entry.pack());
             self.sums.add(&entry, 1);
         }
     }
@@ -347,6 +349,22 @@ mod tests {
         failing.fail(4, T, Sort::Read, false, 0);
         failing.succeed(4, Sort::Read, false);
         assert_eq!(failing.len(), 1);
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_in_a_file_is_taken_once() {
+        let waits = Side { waits: 1, ..Side::default() };
+        let fails = Side { fails: true, ..Side::default() };
+        for (first, second, count) in [(waits, fails, 0), (fails, waits, 1)] {
+            let mut failing = Failing::default();
+            for write in [first, second] {
+                let entry = Entry { seen: T.0, read: Side::default(), write, cause: 0 };
+                failing.restore(1, entry.pack(), 0, T);
+            }
+            assert_eq!(failing.len(), count);
+            failing.succeed(1, Sort::Write, false);
+            assert_eq!((failing.len(), failing.waits()), (0, 0));
+        }
     }
 
     #[test]

@@ -461,8 +461,8 @@ impl<'a> Reader<'a> {
         let interval = Some(self.u64()?).filter(|interval| *interval != NONE);
         let (requests, checks) = (self.u64()?, self.u64()?);
         let [succeeded, lives, check, gone, refused] = self.array()?;
-        // Those that were due have run.
-        let checkpoints = now.0.saturating_sub(start.0) / CHECKPOINT + 1;
+        // Those that were due have run. A book is never behind its cycle; in a file where it is, none is caught up on.
+        let checkpoints = now.max(last).0.saturating_sub(start.0) / CHECKPOINT + 1;
         Ok(Cycle {
             start,
             last,

@@ -99,11 +99,14 @@ pub(crate) fn value(doc: &mut Doc<'_>, cx: &mut Cx<'_>, mut node: Node, attr: &A
 pub(crate) fn element(doc: &mut Doc<'_>, cx: &mut Cx<'_>, element: Node, attr: &Attr, form: Form) {
     if attr.name == name::ROLES {
         roles::display_name(doc, cx, element);
-        roles::json_string(doc, cx, element);
     } else if attr.name == name::MEMBERS {
         members_displayname::rename(doc, cx, element);
     }
     object(doc, cx, element, &attr.sub, form);
+    // Now that a value in a list of one has been taken out of it.
+    if attr.name == name::ROLES {
+        roles::json_string(doc, cx, element);
+    }
 }
 
 fn elements(doc: &mut Doc<'_>, cx: &mut Cx<'_>, list: Node, attr: &Attr, form: Form) {

@@ -1,0 +1,3 @@
+//! Doors for the fuzz targets.
+
+pub use super::{explain::fuzzing::pasted, inject::fuzzing::Injector};
