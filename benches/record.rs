@@ -47,8 +47,8 @@ impl Exchange {
         Self {
             method,
             resource: if target.starts_with("/Groups") { "Groups" } else { "Users" },
-            sent: Sent { target: target.to_owned(), headers: headers.clone(), body: whole(body) },
-            got: Got { status, headers, body: whole(answer) },
+            sent: Sent::new(target.to_owned(), headers.clone(), whole(body)),
+            got: Got::new(status, headers, whole(answer)),
         }
     }
 
