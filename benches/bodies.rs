@@ -1,6 +1,10 @@
 //! Bodies of the benches: deterministic, every name made up. A PATCH of 0.3 kB, a user of 1.3 kB, a list of 100 users
 //! (150 kB), groups of 1,000 and 20,000 members (84 kB and 1.7 MB); each as a sloppy IdP or app sends it, and clean.
 
+use std::{hint::black_box, time::SystemTime};
+
+use http::{HeaderMap, Method, StatusCode};
+use scimshim::quirk::{self, Answer, Asked, Plan, Sent};
 use serde_json::{Value, json};
 
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
@@ -17,6 +21,26 @@ pub(crate) struct Body {
     pub(crate) answer: bool,
     pub(crate) dirty: Vec<u8>,
     pub(crate) clean: Vec<u8>,
+}
+
+impl Body {
+    /// One call of the engine over `bytes`, which are the dirty or the clean ones.
+    pub(crate) fn walk(&self, plan: &Plan, method: &Method, headers: &HeaderMap, bytes: &[u8]) {
+        if !self.answer {
+            let sent = Sent { method, target: self.target, headers, body: black_box(bytes) };
+            black_box(quirk::normalize(plan, &sent).expect("legal JSON"));
+            return;
+        }
+        let asked = Asked {
+            method,
+            target: self.target,
+            base_url: "https://app.example/scim/v2",
+            upstream_url: "http://127.0.0.1:8080/scim/v2",
+            now: SystemTime::UNIX_EPOCH,
+            collection_seen: true,
+        };
+        black_box(quirk::repair(plan, &asked, &Answer { status: StatusCode::OK, headers, body: black_box(bytes) }));
+    }
 }
 
 pub(crate) fn all() -> Vec<Body> {

@@ -5,11 +5,11 @@
 
 #![allow(missing_docs, clippy::print_stdout)]
 
-use std::{hint::black_box, time::SystemTime};
+use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use http::{HeaderMap, Method, StatusCode, header::CONTENT_TYPE};
-use scimshim::quirk::{self, Answer, Asked, Idp, Plan, PlanSettings, Sent};
+use http::{HeaderMap, Method, header::CONTENT_TYPE};
+use scimshim::quirk::{Idp, Plan, PlanSettings};
 
 mod bodies;
 
@@ -23,26 +23,7 @@ fn engine(c: &mut Criterion) {
         for (kind, bytes) in [("dirty", &body.dirty), ("clean", &body.clean)] {
             group.throughput(Throughput::Bytes(bytes.len() as u64));
             group.bench_with_input(BenchmarkId::new("engine", kind), bytes, |b, bytes| {
-                if body.answer {
-                    let asked = Asked {
-                        method: &method,
-                        target: body.target,
-                        base_url: "https://app.example/scim/v2",
-                        upstream_url: "http://127.0.0.1:8080/scim/v2",
-                        now: SystemTime::UNIX_EPOCH,
-                        collection_seen: true,
-                    };
-                    b.iter(|| {
-                        let answer = Answer { status: StatusCode::OK, headers: &headers, body: black_box(bytes) };
-                        black_box(quirk::repair(&plan, &asked, &answer))
-                    });
-                } else {
-                    b.iter(|| {
-                        let sent =
-                            Sent { method: &method, target: body.target, headers: &headers, body: black_box(bytes) };
-                        black_box(quirk::normalize(&plan, &sent).expect("legal JSON"))
-                    });
-                }
+                b.iter(|| body.walk(&plan, &method, &headers, bytes));
             });
         }
         group.bench_with_input(BenchmarkId::new("serde_json", "parse + write"), &body.dirty, |b, bytes| {
