@@ -42,7 +42,9 @@ pub fn request(message: &Message<'_>) {
         return;
     }
     serde_json::from_slice::<IgnoredAny>(without_mark(body)).expect("what is forwarded is JSON");
-    faithful(text(message.body), text(body), message.method != Method::PATCH);
+    // Unless the operator's word is that the app gets no attribute that it does not know.
+    let dropped = first.findings.fixes().any(|fix| fix.fixed && fix.quirk.as_str() == "attr-unknown");
+    faithful(text(message.body), text(body), message.method != Method::PATCH && !dropped);
     // A number may be larger than any that Rust has.
     let Ok(came) = serde_json::from_slice::<Value>(without_mark(message.body)) else { return };
     let out: Value = serde_json::from_slice(without_mark(body)).expect("what came was JSON");
