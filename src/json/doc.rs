@@ -713,6 +713,28 @@ mod tests {
         Doc::parse(text, &NoNames, Duplicates::Refuse).expect("valid")
     }
 
+    #[test]
+    fn a_duplicate_is_found_in_an_object_like_the_one_before() {
+        for object in [
+            r#"{"a":1,"b":2,"a":3}"#,
+            r#"{"a":1,"b":2,"B":3}"#,
+            r#"{"a":1,"b":2,"c":3,"\u0061":4}"#,
+            r#"{"a":1,"a":2}"#,
+            r#"{"b":1,"a":2,"b":3}"#,
+            r#"{"a":{"x":1},"b":[{"x":1}],"A":0}"#,
+        ] {
+            for before in [r#"{"a":1,"b":2}"#, r#"{"a":{"x":1},"b":[{"x":1}]}"#, r#"{"a":1}"#, "{}", "[]"] {
+                let text = format!("[{before},{object}]");
+                assert!(Doc::parse(&text, &NoNames, Duplicates::Refuse).is_err(), "{text}");
+                let nested = format!(r#"[{{"o":{before}}},{{"o":{object}}}]"#);
+                assert!(Doc::parse(&nested, &NoNames, Duplicates::Refuse).is_err(), "{nested}");
+            }
+        }
+        for text in [r#"[{"a":1,"b":2},{"a":1,"b":2,"c":3},{"b":1,"a":2},{"a":{"a":1}},{"a":{"a":1,"b":2},"b":3}]"#] {
+            assert!(Doc::parse(text, &NoNames, Duplicates::Refuse).is_ok(), "{text}");
+        }
+    }
+
     fn written(doc: &Doc<'_>) -> String {
         String::from_utf8(doc.write()).expect("UTF-8")
     }

@@ -135,6 +135,9 @@ struct Key {
     pattern: u32,
 }
 
+/// All members of the pattern have come; the keys so far are known by it alone.
+const ENDED: u32 = NONE - 1;
+
 const NO_KEY: Key = Key { start: NONE, name: 0, flags: 0, pattern: NONE };
 
 impl<N: Names> Parser<'_, N> {
@@ -280,11 +283,13 @@ impl<N: Names> Parser<'_, N> {
             if self.bytes[self.at..].starts_with(text) && !pattern.is(flag::COLLIDES) {
                 let start = self.offset() + 1;
                 let key = Key { start, name: pattern.name, flags: pattern.meta & flag::EXACT, pattern: self.pattern };
-                self.pattern = pattern.next;
+                self.pattern = if pattern.next == NONE { ENDED } else { pattern.next };
                 self.at += text.len();
                 self.space();
                 return Ok(key);
             }
+        }
+        if self.pattern != NONE {
             self.leave_pattern();
         }
         self.new_key()
