@@ -730,9 +730,8 @@ mod tests {
                 assert!(Doc::parse(&nested, &NoNames, Duplicates::Refuse).is_err(), "{nested}");
             }
         }
-        for text in [r#"[{"a":1,"b":2},{"a":1,"b":2,"c":3},{"b":1,"a":2},{"a":{"a":1}},{"a":{"a":1,"b":2},"b":3}]"#] {
-            assert!(Doc::parse(text, &NoNames, Duplicates::Refuse).is_ok(), "{text}");
-        }
+        let text = r#"[{"a":1,"b":2},{"a":1,"b":2,"c":3},{"b":1,"a":2},{"a":{"a":1}},{"a":{"a":1,"b":2},"b":3}]"#;
+        assert!(Doc::parse(text, &NoNames, Duplicates::Refuse).is_ok());
     }
 
     fn written(doc: &Doc<'_>) -> String {
