@@ -29,7 +29,7 @@ def ratio(results, name, base, workload, key="cpu_us", kind="closed"):
 
 
 def judge(results):
-    """Each goal that this session can judge: what, the figure, must, aim."""
+    """Each goal that these results can judge: what, the figure, must, aim."""
     rows = []
     for what, name, base, workload, must, aim in CPU:
         if name in results and base in results and (found := ratio(results, name, base, workload)):

@@ -354,9 +354,6 @@ pub(crate) enum Flow {
 /// So much of an answer is handed over at once. What has been handed over and not taken is all that a client can keep
 /// here of an answer whose exchange is over; HTTP/2 lets it do so without blocking the socket.
 const PIECE: usize = 64 << 10;
-/// The same in HTTP/1.1, where a client that takes nothing blocks its socket and is let go. A page of a hundred users goes
-/// out whole, without a look whether it is taken.
-const WHOLE_PIECE: usize = 256 << 10;
 
 /// An answer's body, which ends its exchange: with the last piece, not when the client has taken it.
 #[derive(Debug)]
@@ -419,14 +416,13 @@ impl Reply {
     }
 
     fn poll_app(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
-        let most = if self.http2 { PIECE } else { WHOLE_PIECE };
         let (first, rest) = match &mut self.flow {
-            Flow::Whole(bytes) => return Poll::Ready(piece(bytes, most).map(Ok)),
+            Flow::Whole(bytes) => return Poll::Ready(piece(bytes).map(Ok)),
             Flow::App { first, rest } => (first, rest),
         };
         loop {
             if let Some(bytes) = first.front_mut() {
-                let piece = piece(bytes, most);
+                let piece = piece(bytes);
                 if bytes.is_empty() {
                     first.pop_front();
                 }
@@ -505,12 +501,12 @@ impl Body for Reply {
 }
 
 /// Takes the next piece. The last of several is a copy: it outlives the exchange, and must not keep the whole.
-fn piece(bytes: &mut Bytes, most: usize) -> Option<Bytes> {
+fn piece(bytes: &mut Bytes) -> Option<Bytes> {
     match bytes.len() {
         0 => None,
-        length if length > most => {
-            let piece = bytes.split_to(most);
-            if bytes.len() <= most {
+        length if length > PIECE => {
+            let piece = bytes.split_to(PIECE);
+            if bytes.len() <= PIECE {
                 *bytes = Bytes::copy_from_slice(bytes);
             }
             Some(piece)
