@@ -104,6 +104,8 @@ pub struct Place {
     pub url: String,
     /// Whether it is this tenant's alone.
     pub own: bool,
+    /// What the app's Host field says; `None` where the origin cannot be one.
+    pub host: Option<HeaderValue>,
 }
 
 impl Place {

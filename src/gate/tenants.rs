@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+use http::HeaderValue;
 use lru::LruCache;
 use tokio::time::Instant;
 
@@ -301,7 +302,8 @@ impl Maker {
 
     /// A tenant whose app is nowhere; nothing is sent for it.
     fn nowhere(&self, id: &Arc<str>, old: Option<&Tenant>) -> Tenant {
-        let place = Place { origin: http::Uri::default(), base: String::new(), url: String::new(), own: false };
+        let place =
+            Place { origin: http::Uri::default(), base: String::new(), url: String::new(), own: false, host: None };
         self.at(Arc::new(place), id, id, Arc::clone(&self.defaults), self.limits.as_ref(), old)
     }
 
@@ -349,8 +351,20 @@ impl Place {
         let base = origin.path().trim_end_matches('/').to_owned();
         let own = url.has_tenant();
         let url = format!("{}://{}{base}", origin.scheme_str()?, origin.authority()?);
-        Some(Self { origin, base, url, own })
+        let host = host(&origin);
+        Some(Self { origin, base, url, own, host })
     }
+}
+
+/// The Host field for an origin (RFC 9110 7.2): without who calls, and without the port that its scheme has anyway.
+fn host(origin: &http::Uri) -> Option<HeaderValue> {
+    let host = origin.host()?;
+    let port = origin.port_u16().filter(|port| match origin.scheme_str() {
+        Some("https") => *port != 443,
+        _ => *port != 80,
+    });
+    let text = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    HeaderValue::from_str(&text).ok()
 }
 
 /// Plans by the settings that they are made of: tenants with equal settings share them.

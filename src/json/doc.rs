@@ -115,10 +115,36 @@ pub struct Doc<'a> {
     counted: std::cell::Cell<(u32, u32, usize)>,
     /// Bytes of the text that removals have taken out, for the size of what is written.
     saved: usize,
+    census: Census,
+}
+
+/// What the text has anywhere in it, so that what it has not needs no walk to be looked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Census {
+    /// A bit for the number of each key; the first one for those that are not known or have a number beyond.
+    names: [u64; 4],
+    /// There is a null.
+    pub(super) nulls: bool,
+}
+
+impl Census {
+    #[inline]
+    pub(super) fn add(&mut self, name: u16) {
+        let name = usize::from(name);
+        match self.names.get_mut(name / 64) {
+            Some(word) => *word |= 1 << (name % 64),
+            None => self.names[0] |= 1,
+        }
+    }
+
+    fn may_have(&self, name: u16) -> bool {
+        let name = usize::from(name);
+        self.names.get(name / 64).map_or(self.names[0] & 1, |word| word >> (name % 64) & 1) != 0
+    }
 }
 
 impl<'a> Doc<'a> {
-    pub(super) fn of(text: &'a str, cells: Vec<Cell>) -> Self {
+    pub(super) fn of(text: &'a str, cells: Vec<Cell>, census: Census) -> Self {
         let parsed = cells.len() as u32;
         Self {
             text,
@@ -129,7 +155,19 @@ impl<'a> Doc<'a> {
             changed: false,
             counted: (NONE, 0, 0).into(),
             saved: 0,
+            census,
         }
+    }
+
+    /// Whether the text has a key of that number anywhere; with 0, whether it may have one that is not known. What was
+    /// edited since is not looked at.
+    pub fn had_name(&self, name: u16) -> bool {
+        self.census.may_have(name)
+    }
+
+    /// Whether the text has a null anywhere; what was edited since is not looked at.
+    pub fn had_null(&self) -> bool {
+        self.census.nulls
     }
 
     /// The outermost value.

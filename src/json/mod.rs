@@ -10,5 +10,5 @@ mod parse;
 mod text;
 
 pub use doc::{Children, Doc, Kind, Node, Pointer};
-pub use parse::{Duplicates, Error, MAX_DEPTH, Names, NoNames};
+pub use parse::{Before, Duplicates, Error, MAX_DEPTH, Names, NoNames};
 pub use text::{decode, encode, is_number, push_encoded};

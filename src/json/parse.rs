@@ -7,8 +7,8 @@
 use std::{borrow::Cow, collections::HashSet, fmt};
 
 use super::{
-    doc::{Cell, Doc, Kind, NONE, flag},
-    text::{decode, escape, number_end, plain_run, string_run},
+    doc::{Cell, Census, Doc, Kind, NONE, flag},
+    text::{decode, escape, number_end, plain_run},
 };
 
 /// Nested arrays and objects at most; deeper is refused. serde_json stops at the same depth.
@@ -21,6 +21,24 @@ const FEW_KEYS: usize = 48;
 pub trait Names {
     /// The number of a key (0: not known), in any ASCII letter case, and whether it is spelled canonically.
     fn find(&self, key: &str) -> (u16, bool);
+
+    /// The known key that is to be expected there, and its canonical spelling, which has nothing in it that is escaped in
+    /// JSON. A guess, which the parser verifies.
+    fn expected(&self, _: Before) -> Option<(u16, &str)> {
+        None
+    }
+
+    /// A key was there in its canonical spelling, and none or another was expected.
+    fn found(&self, _: Before, _: u16) {}
+}
+
+/// What comes before a key. Programs write their keys in one order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// The opening of the object that has this key itself, or is in an array that has it; 0 for neither.
+    Opening(u16),
+    /// The member with this key.
+    Member(u16),
 }
 
 /// No key is known.
@@ -72,19 +90,22 @@ impl<'a> Doc<'a> {
         let mut parser = Parser {
             text,
             bytes: text.as_bytes(),
-            at: 0,
             cells: Vec::with_capacity(expected_cells(text.as_bytes())),
             open: NONE,
             in_object: false,
             last: NONE,
             pattern: NONE,
-            plain: text.bytes().fold(true, |plain, byte| plain & (byte >= 0x20)),
             names,
             duplicates,
-            keys: Keys { hashes: Vec::with_capacity(32), levels: Vec::with_capacity(8) },
+            keys: Keys { hashes: Vec::with_capacity(64), around: Vec::with_capacity(8), ..Keys::default() },
+            census: Census::default(),
+            at: 0,
+            error: Error { at: 0, what: "" },
         };
-        parser.document()?;
-        Ok(Doc::of(text, parser.cells))
+        match parser.document() {
+            Some(()) => Ok(Doc::of(text, parser.cells, parser.census)),
+            None => Err(parser.error),
+        }
     }
 }
 
@@ -108,7 +129,6 @@ fn expected_cells(bytes: &[u8]) -> usize {
 struct Parser<'a, N> {
     text: &'a str,
     bytes: &'a [u8],
-    at: usize,
     cells: Vec<Cell>,
     /// The innermost open container.
     open: u32,
@@ -118,11 +138,14 @@ struct Parser<'a, N> {
     last: u32,
     /// The member that the next key is expected to look like; in an array, what its first element is.
     pattern: u32,
-    /// There is no control character in the text, so that none has to be looked for.
-    plain: bool,
     names: &'a N,
     duplicates: Duplicates,
     keys: Keys,
+    census: Census,
+    /// Where a new key has ended.
+    at: usize,
+    /// Why the text is refused: what `None` means in all of these functions, whose results fit into registers so.
+    error: Error,
 }
 
 /// A member's key, until its value is pushed.
@@ -141,129 +164,146 @@ const ENDED: u32 = NONE - 1;
 const NO_KEY: Key = Key { start: NONE, name: 0, flags: 0, pattern: NONE };
 
 impl<N: Names> Parser<'_, N> {
-    fn document(&mut self) -> Result<(), Error> {
-        self.space();
+    /// One value after the other, each with its key in front of it and what closes behind it. The place in the text is
+    /// kept in a variable, and handed through: it changes with every step.
+    fn document(&mut self) -> Option<()> {
+        let mut at = self.space(0);
         let mut key = NO_KEY;
         loop {
-            if self.value(key)? {
-                key = self.first_key()?;
-                continue;
+            match self.bytes.get(at) {
+                Some(b'"') => {
+                    let end = plain_run(self.bytes, at + 1);
+                    let (end, flags) = match self.bytes.get(end) {
+                        Some(b'"') => (end + 1, 0),
+                        _ => (self.rest_of_string(at, end)?, flag::ESCAPED),
+                    };
+                    self.push(key, Kind::String, at, end, flags);
+                    at = end;
+                }
+                Some(&byte @ (b'{' | b'[')) => {
+                    let inside = self.space(at + 1);
+                    let kind = if byte == b'{' { Kind::Object } else { Kind::Array };
+                    // `}` and `]` are two behind their openings in ASCII.
+                    if self.open(key, kind, at, self.bytes.get(inside) == Some(&(byte + 2)))? {
+                        (at, key) = if self.in_object { self.key(inside)? } else { (inside, NO_KEY) };
+                        continue;
+                    }
+                    at = inside + 1;
+                    self.cells[self.last as usize].end = at as u32;
+                }
+                Some(&byte @ (b't' | b'f' | b'n')) => {
+                    let (end, kind) = match byte {
+                        b't' => (self.word(at, b"true")?, Kind::True),
+                        b'f' => (self.word(at, b"false")?, Kind::False),
+                        _ => (self.word(at, b"null")?, Kind::Null),
+                    };
+                    self.census.nulls |= kind == Kind::Null;
+                    self.push(key, kind, at, end, 0);
+                    at = end;
+                }
+                Some(b'-' | b'0'..=b'9') => {
+                    let Some(end) = number_end(self.bytes, at) else { return self.fail(at, "a malformed number") };
+                    self.push(key, Kind::Number, at, end, 0);
+                    at = end;
+                }
+                Some(_) => return self.fail(at, "a value was expected"),
+                None => return self.fail(at, "the text ends where a value was expected"),
             }
-            match self.after_value()? {
-                Some(next) => key = next,
-                None => return Ok(()),
+            // Behind a value.
+            loop {
+                at = self.space(at);
+                match self.bytes.get(at) {
+                    Some(b',') if self.in_object => {
+                        (at, key) = self.key(self.space(at + 1))?;
+                        break;
+                    }
+                    Some(b',') if self.open != NONE => {
+                        (at, key) = (self.space(at + 1), NO_KEY);
+                        break;
+                    }
+                    Some(b'}') if self.in_object => {
+                        at += 1;
+                        self.close(at);
+                    }
+                    Some(b']') if self.open != NONE && !self.in_object => {
+                        at += 1;
+                        self.close(at);
+                    }
+                    None if self.open == NONE => return Some(()),
+                    found => {
+                        let what = self.misses(found.is_none());
+                        return self.fail(at, what);
+                    }
+                }
             }
         }
     }
 
-    /// Reads a scalar whole, or opens a container; true when one with content is open.
+    #[cold]
+    fn fail<T>(&mut self, at: usize, what: &'static str) -> Option<T> {
+        self.error = Error { at, what };
+        None
+    }
+
+    /// What was expected behind a value.
+    #[cold]
+    fn misses(&self, ended: bool) -> &'static str {
+        match (self.open, ended, self.in_object) {
+            (NONE, ..) => "text behind the value",
+            (_, true, _) => "the text ends inside an object or array",
+            (_, _, true) => "`,` or `}` was expected",
+            (_, _, false) => "`,` or `]` was expected",
+        }
+    }
+
+    /// Pushes a container; whether it has content, and is open now.
     #[inline]
-    fn value(&mut self, key: Key) -> Result<bool, Error> {
-        let start = self.at;
-        let (kind, flags) = match self.bytes.get(start) {
-            Some(b'"') => {
-                let escaped = self.string()?;
-                (Kind::String, if escaped { flag::ESCAPED } else { 0 })
-            }
-            Some(b'{') => return self.container(key, Kind::Object, b'}'),
-            Some(b'[') => return self.container(key, Kind::Array, b']'),
-            Some(b't') => (self.word("true", Kind::True)?, 0),
-            Some(b'f') => (self.word("false", Kind::False)?, 0),
-            Some(b'n') => (self.word("null", Kind::Null)?, 0),
-            Some(b'-' | b'0'..=b'9') => {
-                self.at = number_end(self.bytes, start).ok_or(self.error("a malformed number"))?;
-                (Kind::Number, 0)
-            }
-            Some(_) => return Err(self.error("a value was expected")),
-            None => return Err(self.error("the text ends where a value was expected")),
-        };
-        self.push(key, kind, start, flags);
-        Ok(false)
-    }
-
-    fn container(&mut self, key: Key, kind: Kind, close: u8) -> Result<bool, Error> {
-        if self.keys.levels.len() == MAX_DEPTH as usize {
-            return Err(self.error("more than 128 levels"));
+    fn open(&mut self, key: Key, kind: Kind, at: usize, empty: bool) -> Option<bool> {
+        if self.keys.around.len() == MAX_DEPTH as usize {
+            return self.fail(at, "more than 128 levels");
         }
-        let start = self.at;
-        self.at += 1;
         let like = match (self.in_object, self.last) {
             (true, _) => key.pattern,
             (false, NONE) => self.pattern,
             (false, before) => before,
         };
-        let index = self.push(key, kind, start, 0);
-        self.space();
-        if self.bytes.get(self.at) == Some(&close) {
-            self.at += 1;
-            self.cells[index as usize].end = self.offset();
-            return Ok(false);
+        if empty {
+            self.push(key, kind, at, at, 0);
+            return Some(false);
         }
-        self.cells[index as usize].set(flag::FILLED);
+        let index = self.push(key, kind, at, at, flag::FILLED);
+        self.keys.open(self.pattern, self.in_object);
         self.open = index;
         self.in_object = kind == Kind::Object;
         self.last = NONE;
-        self.keys.open(self.pattern);
         self.pattern = match self.cells.get(like as usize) {
             Some(like_cell) if like_cell.kind() == kind && like_cell.is(flag::FILLED) => like + 1,
             _ => NONE,
         };
-        Ok(true)
+        Some(true)
     }
 
     #[inline]
-    fn first_key(&mut self) -> Result<Key, Error> {
-        if self.in_object { self.key() } else { Ok(NO_KEY) }
-    }
-
-    /// Behind a value: the key of the next one, or `None` at the end of the document.
-    #[inline]
-    fn after_value(&mut self) -> Result<Option<Key>, Error> {
-        loop {
-            self.space();
-            if self.open == NONE {
-                return if self.at == self.bytes.len() { Ok(None) } else { Err(self.error("text behind the value")) };
-            }
-            match self.bytes.get(self.at) {
-                Some(b',') => {
-                    self.at += 1;
-                    self.space();
-                    return if self.in_object { self.key().map(Some) } else { Ok(Some(NO_KEY)) };
-                }
-                Some(b'}') if self.in_object => self.close(),
-                Some(b']') if !self.in_object => self.close(),
-                Some(_) if self.in_object => return Err(self.error("`,` or `}` was expected")),
-                Some(_) => return Err(self.error("`,` or `]` was expected")),
-                None => return Err(self.error("the text ends inside an object or array")),
-            }
-        }
-    }
-
-    #[inline]
-    fn close(&mut self) {
-        self.at += 1;
-        let end = self.offset();
+    fn close(&mut self, end: usize) {
         let cell = &mut self.cells[self.open as usize];
-        cell.end = end;
+        cell.end = end as u32;
         self.last = self.open;
         self.open = cell.parent;
-        self.in_object = self.cells.get(self.open as usize).is_some_and(|cell| cell.kind() == Kind::Object);
-        self.pattern = self.keys.close();
+        (self.pattern, self.in_object) = self.keys.close();
     }
 
-    #[inline]
-    fn push(&mut self, key: Key, kind: Kind, start: usize, flags: u16) -> u32 {
+    #[inline(always)]
+    fn push(&mut self, key: Key, kind: Kind, start: usize, end: usize, flags: u16) -> u32 {
         let index = self.cells.len() as u32;
-        if self.last != NONE {
-            self.cells[self.last as usize].next = index;
+        if let Some(last) = self.cells.get_mut(self.last as usize) {
+            last.next = index;
         }
         if self.cells.len() == self.cells.capacity() {
-            // A quarter at a time: doubling would take a large body over three times its size.
-            self.cells.reserve_exact(self.cells.len() / 4 + 16);
+            self.grow();
         }
         self.cells.push(Cell {
             start: start as u32,
-            end: self.at as u32,
+            end: end as u32,
             key: key.start,
             next: NONE,
             parent: self.open,
@@ -274,25 +314,27 @@ impl<N: Names> Parser<'_, N> {
         index
     }
 
-    /// At a key: reads it, its colon and the space behind.
-    #[inline]
-    fn key(&mut self) -> Result<Key, Error> {
+    /// A quarter at a time: doubling would take a large body over three times its size.
+    #[cold]
+    fn grow(&mut self) {
+        self.cells.reserve_exact(self.cells.len() / 4 + 16);
+    }
+
+    /// At a key: reads it, its colon and the space behind, to the value.
+    #[inline(always)]
+    fn key(&mut self, at: usize) -> Option<(usize, Key)> {
         if let Some(pattern) = self.cells.get(self.pattern as usize) {
             // From the quote before the key to the value.
             let text = &self.bytes[pattern.key as usize - 1..pattern.start as usize];
-            if self.bytes[self.at..].starts_with(text) && !pattern.is(flag::COLLIDES) {
-                let start = self.offset() + 1;
+            if starts_with(&self.bytes[at..], text) && !pattern.is(flag::COLLIDES) {
+                let start = at as u32 + 1;
                 let key = Key { start, name: pattern.name, flags: pattern.meta & flag::EXACT, pattern: self.pattern };
                 self.pattern = if pattern.next == NONE { ENDED } else { pattern.next };
-                self.at += text.len();
-                self.space();
-                return Ok(key);
+                return Some((self.space(at + text.len()), key));
             }
         }
-        if self.pattern != NONE {
-            self.leave_pattern();
-        }
-        self.new_key()
+        let key = self.new_key(at)?;
+        Some((self.at, key))
     }
 
     /// A key that does not follow the pattern: those before it have to be known by their hashes from now on.
@@ -318,33 +360,68 @@ impl<N: Names> Parser<'_, N> {
         decode(&self.text[from..end])
     }
 
-    fn new_key(&mut self) -> Result<Key, Error> {
-        if self.bytes.get(self.at) != Some(&b'"') {
-            return Err(self.error("a key was expected"));
+    /// A key as if there were no pattern; `at` is set behind it.
+    #[inline(never)]
+    fn new_key(&mut self, quote: usize) -> Option<Key> {
+        if self.pattern != NONE {
+            self.leave_pattern();
         }
-        let quote = self.at;
-        let escaped = self.string()?;
-        let raw = &self.text[quote + 1..self.at - 1];
-        let ((name, exact), folded) = if escaped {
+        if self.bytes.get(quote) != Some(&b'"') {
+            return self.fail(quote, "a key was expected");
+        }
+        let before = self.before();
+        if let Some((name, text)) = self.names.expected(before)
+            && starts_with(&self.bytes[quote + 1..], text.as_bytes())
+            && self.bytes[quote + 1 + text.len()..].starts_with(b"\":")
+        {
+            self.census.add(name);
+            let mut key = Key { start: quote as u32 + 1, name, flags: flag::EXACT, pattern: NONE };
+            let end = quote + text.len() + 2;
+            if self.keys.hit(name.into()) {
+                key = self.duplicate(key, quote, end)?;
+            }
+            self.at = self.space(end + 1);
+            return Some(key);
+        }
+        let end = plain_run(self.bytes, quote + 1);
+        let plain = self.bytes.get(end) == Some(&b'"');
+        let end = if plain { end + 1 } else { self.rest_of_string(quote, end)? };
+        let raw = &self.text[quote + 1..end - 1];
+        let ((name, exact), folded) = if plain {
+            let found = self.names.find(raw);
+            (found, self.hash(found.0, raw))
+        } else {
             let decoded = decode(raw);
             let found = self.names.find(&decoded);
             (found, self.hash(found.0, &decoded))
-        } else {
-            let found = self.names.find(raw);
-            (found, self.hash(found.0, raw))
         };
+        self.census.add(name);
+        if exact {
+            self.names.found(before, name);
+        }
         let flags = if exact { flag::EXACT } else { 0 };
         let mut key = Key { start: quote as u32 + 1, name, flags, pattern: NONE };
         if self.keys.hit(folded) {
-            key = self.duplicate(key, quote)?;
+            key = self.duplicate(key, quote, end)?;
         }
-        self.space();
-        if self.bytes.get(self.at) != Some(&b':') {
-            return Err(self.error("`:` was expected"));
+        let colon = self.space(end);
+        if self.bytes.get(colon) != Some(&b':') {
+            return self.fail(colon, "`:` was expected");
         }
-        self.at += 1;
-        self.space();
-        Ok(key)
+        self.at = self.space(colon + 1);
+        Some(key)
+    }
+
+    /// What comes before the next key.
+    #[inline]
+    fn before(&self) -> Before {
+        if let Some(last) = self.cells.get(self.last as usize) {
+            return Before::Member(last.name);
+        }
+        let open = self.cells.get(self.open as usize);
+        let around = || self.cells.get(open?.parent as usize);
+        let named = open.filter(|open| open.name != 0).or_else(around);
+        Before::Opening(named.map_or(0, |cell| cell.name))
     }
 
     /// What a key is compared by with the others of its object: its name's number, also where only its letters outside
@@ -365,13 +442,13 @@ impl<N: Names> Parser<'_, N> {
 
     /// A key whose hash was seen in this object: is it one of the others?
     #[cold]
-    fn duplicate(&mut self, mut key: Key, quote: usize) -> Result<Key, Error> {
-        let text = decode(&self.text[quote + 1..self.at - 1]).into_owned();
+    fn duplicate(&mut self, mut key: Key, quote: usize, end: usize) -> Option<Key> {
+        let text = decode(&self.text[quote + 1..end - 1]).into_owned();
         let folded = fold(&text);
         if self.keys.is_large() {
             return match self.keys.insert(folded) {
-                true => Ok(key),
-                false => Err(Error { at: quote, what: "a duplicate key" }),
+                true => Some(key),
+                false => self.fail(quote, "a duplicate key"),
             };
         }
         // The keys pushed so far are the chain of siblings from the first child; the last one may have no value yet.
@@ -385,8 +462,8 @@ impl<N: Names> Parser<'_, N> {
             let keys: Vec<String> = siblings.iter().map(|&i| fold(&self.key_text(i))).collect();
             self.keys.fill(keys);
             return match self.keys.insert(folded) {
-                true => Ok(key),
-                false => Err(Error { at: quote, what: "a duplicate key" }),
+                true => Some(key),
+                false => self.fail(quote, "a duplicate key"),
             };
         }
         for index in siblings {
@@ -395,11 +472,13 @@ impl<N: Names> Parser<'_, N> {
                 continue;
             }
             if other == text {
-                return Err(Error { at: quote, what: "a duplicate key" });
+                return self.fail(quote, "a duplicate key");
             }
             if self.duplicates == Duplicates::Refuse {
-                return Err(Error { at: quote, what: "a key that differs from another in letter case alone" });
+                return self.fail(quote, "a key that differs from another in letter case alone");
             }
+            // One of the two is not known by its name any more.
+            self.census.add(0);
             let cell = &mut self.cells[index as usize];
             if !cell.is(flag::EXACT) {
                 cell.name = 0;
@@ -410,122 +489,139 @@ impl<N: Names> Parser<'_, N> {
             }
             key.flags |= flag::COLLIDES;
         }
-        Ok(key)
+        Some(key)
     }
 
-    /// At an opening quote: moves behind the closing one; whether there were escapes.
-    #[inline]
-    fn string(&mut self) -> Result<bool, Error> {
-        let quote = self.at;
-        let mut escaped = false;
-        let mut i = quote + 1;
+    /// The place behind a string in which something other than its end has come at `i`.
+    #[cold]
+    fn rest_of_string(&mut self, quote: usize, mut i: usize) -> Option<usize> {
         loop {
-            i = if self.plain { string_run(self.bytes, i) } else { plain_run(self.bytes, i) };
             match self.bytes.get(i) {
-                Some(b'"') => {
-                    self.at = i + 1;
-                    return Ok(escaped);
-                }
+                Some(b'"') => return Some(i + 1),
                 Some(b'\\') => {
-                    escaped = true;
                     let Some((_, length)) = escape(&self.bytes[i..]) else {
-                        return Err(Error { at: i, what: "a malformed escape or a lone surrogate" });
+                        return self.fail(i, "a malformed escape or a lone surrogate");
                     };
-                    i += length;
+                    i = plain_run(self.bytes, i + length);
                 }
-                Some(_) => return Err(Error { at: i, what: "a control character in a string" }),
-                None => return Err(Error { at: quote, what: "a string without its end" }),
+                Some(_) => return self.fail(i, "a control character in a string"),
+                None => return self.fail(quote, "a string without its end"),
             }
         }
     }
 
-    #[inline]
-    fn word(&mut self, word: &str, kind: Kind) -> Result<Kind, Error> {
-        if !self.bytes[self.at..].starts_with(word.as_bytes()) {
-            return Err(self.error("a value was expected"));
-        }
-        self.at += word.len();
-        Ok(kind)
-    }
-
-    #[inline]
-    fn space(&mut self) {
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.bytes.get(self.at) {
-            self.at += 1;
+    /// The place behind a word.
+    #[inline(always)]
+    fn word<const LENGTH: usize>(&mut self, at: usize, word: &[u8; LENGTH]) -> Option<usize> {
+        match self.bytes.get(at..).and_then(|rest| rest.first_chunk::<LENGTH>()) {
+            Some(found) if found == word => Some(at + LENGTH),
+            _ => self.fail(at, "a value was expected"),
         }
     }
 
-    fn offset(&self) -> u32 {
-        self.at as u32
+    /// The first place at or behind `at` that is no white space; mostly there is none.
+    #[inline(always)]
+    fn space(&self, at: usize) -> usize {
+        match self.bytes.get(at) {
+            Some(..=b' ') => self.behind_space(at),
+            _ => at,
+        }
     }
 
-    #[cold]
-    fn error(&self, what: &'static str) -> Error {
-        Error { at: self.at, what }
+    fn behind_space(&self, mut at: usize) -> usize {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.bytes.get(at) {
+            at += 1;
+        }
+        at
+    }
+}
+
+/// Whether `bytes` begin with `text`, which is short in nearly all cases.
+#[inline(always)]
+fn starts_with(bytes: &[u8], text: &[u8]) -> bool {
+    let Some(bytes) = bytes.get(..text.len()) else { return false };
+    // Two overlapping words hold all of 8 to 16 bytes.
+    match (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        (Some(first), Some(last)) if text.len() <= 16 => {
+            bytes.first_chunk::<8>() == Some(first) && bytes.last_chunk::<8>() == Some(last)
+        }
+        _ => bytes == text,
     }
 }
 
 /// Folded hashes of the keys of every open object, innermost last.
+#[derive(Default)]
 struct Keys {
     hashes: Vec<u32>,
-    levels: Vec<Level>,
+    /// Of the innermost object.
+    here: Level,
+    /// Of those around it.
+    around: Vec<Level>,
+    /// The keys of objects with many, each with how many levels are around it.
+    large: Vec<(usize, HashSet<String>)>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Level {
-    base: usize,
-    /// The pattern of the object or array around it, to go on with.
-    around: u32,
     /// One bit for each hash: most keys are seen to be new by it alone.
     seen: u64,
-    /// Only for an object with many keys.
-    large: Option<HashSet<String>>,
+    /// Where its hashes begin.
+    base: u32,
+    /// The pattern of the object or array around it, to go on with.
+    pattern: u32,
+    /// What is around it is an object.
+    in_object: bool,
 }
 
 impl Keys {
     #[inline]
-    fn open(&mut self, around: u32) {
-        self.levels.push(Level { base: self.hashes.len(), around, seen: 0, large: None });
+    fn open(&mut self, pattern: u32, in_object: bool) {
+        self.around.push(self.here);
+        self.here = Level { seen: 0, base: self.hashes.len() as u32, pattern, in_object };
     }
 
+    /// What there was around it.
     #[inline]
-    fn close(&mut self) -> u32 {
-        let Some(level) = self.levels.pop() else { return NONE };
-        self.hashes.truncate(level.base);
-        level.around
+    fn close(&mut self) -> (u32, bool) {
+        if self.is_large() {
+            self.large.pop();
+        }
+        let Level { base, pattern, in_object, .. } = self.here;
+        self.hashes.truncate(base as usize);
+        self.here = self.around.pop().unwrap_or_default();
+        (pattern, in_object)
     }
 
     /// Adds a hash; true when the key must be looked at: it may be there already, or the object has grown large.
     #[inline]
     fn hit(&mut self, hash: u32) -> bool {
-        let Some(level) = self.levels.last_mut() else { return false };
-        if self.hashes.len() - level.base >= FEW_KEYS {
+        let base = self.here.base as usize;
+        if self.hashes.len() - base >= FEW_KEYS {
             return true;
         }
         let bit = 1 << (hash & 63);
-        let hit = level.seen & bit != 0 && self.hashes[level.base..].contains(&hash);
-        level.seen |= bit;
+        let hit = self.here.seen & bit != 0 && self.hashes[base..].contains(&hash);
+        self.here.seen |= bit;
         self.hashes.push(hash);
         hit
     }
 
+    #[inline]
     fn is_large(&self) -> bool {
-        self.levels.last().is_some_and(|level| level.large.is_some())
+        self.large.last().is_some_and(|(around, _)| *around == self.around.len())
     }
 
     /// Whether the object has just outgrown the comparison one by one.
     fn grow(&self) -> bool {
-        self.levels.last().is_some_and(|level| self.hashes.len() - level.base >= FEW_KEYS)
+        self.hashes.len() - self.here.base as usize >= FEW_KEYS
     }
 
     fn fill(&mut self, keys: Vec<String>) {
-        if let Some(level) = self.levels.last_mut() {
-            level.large = Some(keys.into_iter().collect());
-        }
+        self.large.push((self.around.len(), keys.into_iter().collect()));
     }
 
     fn insert(&mut self, key: String) -> bool {
-        self.levels.last_mut().and_then(|level| level.large.as_mut()).is_none_or(|keys| keys.insert(key))
+        self.large.last_mut().is_none_or(|(_, keys)| keys.insert(key))
     }
 }
 

@@ -2,24 +2,19 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr2;
-
 /// Index of the first byte at or behind `i` that ends or breaks a plain run of a string: `"`, `\` or a control.
 ///
-/// Eight bytes at a time. The borrow of each subtraction can only raise a false mark above a true one, so the lowest
-/// mark is always true.
+/// Eight bytes at a time. With the second bit turned, `"` stands right behind the controls, so that one subtraction finds
+/// all of them. Its borrow can only raise a false mark above a true one, so the lowest mark is always true.
 #[inline]
 pub(super) fn plain_run(bytes: &[u8], mut i: usize) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
     while let Some(chunk) = bytes.get(i..).and_then(|rest| rest.first_chunk::<8>()) {
         let word = u64::from_le_bytes(*chunk);
-        let quote = word ^ (ONES * b'"' as u64);
-        let slash = word ^ (ONES * b'\\' as u64);
-        let marks = (quote.wrapping_sub(ONES) & !quote)
-            | (slash.wrapping_sub(ONES) & !slash)
-            | (word.wrapping_sub(ONES * 0x20) & !word);
-        let marks = marks & HIGH;
+        let low = (word ^ (ONES * 2)).wrapping_sub(ONES * 0x21);
+        let slash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+        let marks = (low | slash) & !word & HIGH;
         if marks != 0 {
             return i + (marks.trailing_zeros() / 8) as usize;
         }
@@ -32,24 +27,6 @@ pub(super) fn plain_run(bytes: &[u8], mut i: usize) -> usize {
         i += 1;
     }
     i
-}
-
-/// Index of the first `"` or `\\` at or behind `i`, in a text that is known to have no controls. Keys and most words end
-/// within the first few bytes; for the others many bytes are looked at at once.
-#[inline]
-pub(super) fn string_run(bytes: &[u8], i: usize) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let rest = bytes.get(i..).unwrap_or_default();
-    if let Some(chunk) = rest.first_chunk::<8>() {
-        let word = u64::from_le_bytes(*chunk);
-        let (quote, slash) = (word ^ (ONES * b'"' as u64), word ^ (ONES * b'\\' as u64));
-        let found = ((quote.wrapping_sub(ONES) & !quote) | (slash.wrapping_sub(ONES) & !slash)) & HIGH;
-        if found != 0 {
-            return i + (found.trailing_zeros() / 8) as usize;
-        }
-    }
-    memchr2(b'"', b'\\', rest).map_or(bytes.len(), |at| i + at)
 }
 
 /// The end of a JSON number (RFC 8259 6) that begins at `i`, or `None` where none does.
@@ -199,6 +176,22 @@ mod tests {
         assert_eq!(escape(br"\ud83d"), None);
         assert_eq!(escape(br"\ude80\ud83d"), None);
         assert_eq!(escape(br"\u12g4"), None);
+    }
+
+    #[test]
+    fn a_plain_run_ends_where_it_is_broken() {
+        let breaks = |byte: u8| byte == b'"' || byte == b'\\' || byte < 0x20;
+        for byte in 0..=u8::MAX {
+            for behind in [0, b'"', b'\\', 0x1f, b' ', b'!', b'#', b']', 0x80, 0xa2, 0xdc, 0xff] {
+                for place in 0..20 {
+                    let mut bytes = [b'~'; 24];
+                    bytes[place] = byte;
+                    bytes[place + 1] = behind;
+                    let end = bytes.iter().position(|&byte| breaks(byte)).unwrap_or(bytes.len());
+                    assert_eq!(plain_run(&bytes, 0), end, "{bytes:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use std::{
     fmt::Write as _,
     hash::{BuildHasher, RandomState},
+    net::IpAddr,
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 use data_encoding::HEXLOWER;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, header, uri::Authority};
 
@@ -130,7 +131,7 @@ pub(crate) fn to_app(headers: &mut HeaderMap, caller: &Caller, host: Option<&Aut
     // RFC 7239 6.2 has a word for an address that is not known; the others have none.
     let mut node = Bytes::from_static(b"unknown");
     if let Some(address) = caller.address {
-        let _ = write!(text, "{address}");
+        write_address(&mut text, address);
         node = text.split().freeze();
         if let Ok(value) = HeaderValue::from_maybe_shared(node.clone()) {
             headers.insert(X_FORWARDED_FOR, value);
@@ -156,6 +157,26 @@ pub(crate) fn to_app(headers: &mut HeaderMap, caller: &Caller, host: Option<&Aut
     headers.insert(X_REQUEST_ID, id.clone());
     if headers.get(header::USER_AGENT).is_none_or(|agent| agent.as_bytes().trim_ascii().is_empty()) {
         headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("scimshim/", env!("CARGO_PKG_VERSION"))));
+    }
+}
+
+/// With every request, so an IPv4 address is written without the machinery of `write!`.
+fn write_address(text: &mut BytesMut, address: IpAddr) {
+    let IpAddr::V4(address) = address else {
+        let _ = write!(text, "{address}");
+        return;
+    };
+    for (place, octet) in address.octets().into_iter().enumerate() {
+        if place > 0 {
+            text.put_u8(b'.');
+        }
+        if octet > 99 {
+            text.put_u8(b'0' + octet / 100);
+        }
+        if octet > 9 {
+            text.put_u8(b'0' + octet / 10 % 10);
+        }
+        text.put_u8(b'0' + octet % 10);
     }
 }
 
@@ -306,6 +327,15 @@ mod tests {
 
     fn caller(address: &str) -> Caller {
         Caller { address: Some(address.parse().unwrap()), by_proxy: false, https: false }
+    }
+
+    #[test]
+    fn an_address_is_written_as_it_is_displayed() {
+        for address in ["0.0.0.0", "127.0.0.1", "10.99.100.255", "192.0.2.9", "2001:db8::1"] {
+            let mut text = BytesMut::new();
+            write_address(&mut text, address.parse().unwrap());
+            assert_eq!(text, address);
+        }
     }
 
     #[test]

@@ -35,7 +35,7 @@ mod wire;
 use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::Poll,
     time::{Duration, Instant},
@@ -91,23 +91,38 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// One exchange, to its answer. Whatever happens, there is one.
-    async fn handle(
+    /// One exchange. It begins here and not when it is polled first: where a client's end comes with its request, hyper
+    /// drops what it has never polled, and that is counted too.
+    fn handle(
         self: Arc<Self>,
         connection: Connection,
         open: Open,
         request: Request<Incoming>,
-    ) -> Response<Reply> {
+    ) -> impl Future<Output = Response<Reply>> {
         let (parts, body) = request.into_parts();
-        let (method, version) = (parts.method.clone(), parts.version);
-        let mut inbound = Inbound::new(body, &parts.headers);
         let id = self.ids.of(&parts.headers);
         // On the heap, for it moves on with the answer.
-        let mut exchange = Box::new(Exchange::new(&self.recorder, &self.life, id, &method, &parts.headers));
+        let exchange = Box::new(Exchange::new(&self.recorder, &self.life, id, &parts.method, &parts.headers));
+        self.answer(connection, open, parts, body, exchange)
+    }
+
+    /// The exchange to its answer. Whatever happens, there is one.
+    async fn answer(
+        self: Arc<Self>,
+        connection: Connection,
+        open: Open,
+        parts: request::Parts,
+        body: Incoming,
+        mut exchange: Box<Exchange>,
+    ) -> Response<Reply> {
+        let (method, version) = (parts.method.clone(), parts.version);
+        let mut inbound = Inbound::new(body, &parts.headers);
         let running = self.running.load_full();
         let span = exchange.span().clone();
-        let outcome = running.exchange(connection, parts, &mut inbound, &mut exchange).instrument(span);
-        let outcome = caught(outcome).await;
+        let outcome = {
+            let way = running.exchange(connection, parts, &mut inbound, &mut exchange);
+            caught(pin!(way.instrument(span))).await
+        };
         let mut last = self.life.phase() != Phase::Serving || self.life.is_crowded();
         let (mut head, flow) = match outcome.unwrap_or(Err(Refusal::Internal)) {
             Ok(answer) => answer,
@@ -293,7 +308,8 @@ impl Running {
                 let before = url.strip_suffix(base_path.as_str()).unwrap_or(&url);
                 format!("{before}{prefix}{}", &url[before.len()..])
             }
-            (None, Some(host)) => format!("{scheme}://{host}{prefix}{base_path}"),
+            // With every request: without the machinery of `format!`.
+            (None, Some(host)) => [scheme, "://", host.as_str(), prefix, base_path].concat(),
             (None, None) => format!("{scheme}://{address}{prefix}{base_path}"),
         }
     }
@@ -343,8 +359,7 @@ fn supported(parts: &request::Parts) -> Result<(), Refusal> {
 }
 
 /// Runs `future` to its end; `None` if it panics. What it shares is counters and maps that are whole between calls.
-async fn caught<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
+async fn caught<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(poll) => poll.map(Some),
         Err(_) => Poll::Ready(None),
@@ -354,9 +369,11 @@ async fn caught<F: Future>(future: F) -> Option<F::Output> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     #[tokio::test]
     async fn a_panic_is_caught_with_its_future() {
-        assert_eq!(super::caught(async { 1 }).await, Some(1));
-        assert_eq!(super::caught(async { panic!("on purpose") }).await, None::<()>);
+        assert_eq!(super::caught(pin!(async { 1 })).await, Some(1));
+        assert_eq!(super::caught(pin!(async { panic!("on purpose") })).await, None::<()>);
     }
 }

@@ -29,7 +29,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version, header, uri::Authority};
 use hyper::{
     body::Incoming,
     rt::{Read, ReadBufCursor, Write},
@@ -96,14 +96,26 @@ impl Outgoing {
         Guest { tenant: &self.tenant, class: self.class, known: exchange.is_known() }
     }
 
-    fn request(&self, span: &Span) -> Request<Payload> {
+    /// A request to be given away. The Host field is what hyper would write, which would write it anew each time; in HTTP/2
+    /// it stands elsewhere.
+    fn request(&self, span: &Span, sets_host: bool) -> Request<Payload> {
         let mut request = Request::new(self.payload.clone());
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
         *request.version_mut() = Version::HTTP_11;
         *request.headers_mut() = self.headers.clone();
+        if let Some(host) = self.tenant.place.host.as_ref().filter(|_| sets_host && self.is_at_its_origin()) {
+            request.headers_mut().insert(header::HOST, host.clone());
+        }
         trace::continue_in(span, request.headers_mut());
         request
+    }
+
+    fn is_at_its_origin(&self) -> bool {
+        let origin = &self.tenant.place.origin;
+        let (here, there) = (self.uri.authority(), origin.authority());
+        // As text: they are hardly ever spelled differently, and what hyper writes is right too.
+        here.map(Authority::as_str) == there.map(Authority::as_str) && self.uri.scheme() == origin.scheme()
     }
 }
 
@@ -117,6 +129,8 @@ pub(crate) struct App {
     hold: Duration,
     retries: u32,
     content_type: Option<HeaderValue>,
+    /// It speaks HTTP/1.1 for sure.
+    sets_host: bool,
 }
 
 impl App {
@@ -132,7 +146,8 @@ impl App {
             .http2_only(settings.http2 && !settings.url.is_tls())
             .build(connector);
         let content_type = settings.content_type.clone();
-        Self { client, lines, beside, hold: settings.hold, retries: settings.retries, content_type }
+        let (hold, retries, sets_host) = (settings.hold, settings.retries, !settings.http2);
+        Self { client, lines, beside, hold, retries, content_type, sets_host }
     }
 
     /// `upstream.content_type`, after everything else.
@@ -186,7 +201,8 @@ impl App {
             Behind::Place(place) => Some((place, exchange.held())),
         };
         loop {
-            let attempt = time::timeout_at(deadline.into(), self.client.request(outgoing.request(&span)));
+            let attempt =
+                time::timeout_at(deadline.into(), self.client.request(outgoing.request(&span, self.sets_host)));
             let done = match &mut held {
                 None => attempt.await,
                 Some((place, _)) => {

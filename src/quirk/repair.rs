@@ -6,7 +6,6 @@ use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
     header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE},
 };
-use memchr::memmem;
 
 use super::{
     Cx, Direction, Findings, HeaderEdit, Id, Mode, Plan, Switch, TenantMode,
@@ -359,7 +358,8 @@ impl Work<'_> {
         let is_object = doc.kind(root) == Kind::Object;
         let is_list = is_query && is_object && list::is_list(doc, root, self.ask.place);
         self.old_resource(doc, is_list);
-        let env = Env { ask: &self.ask, bases: self.bases, created: false, old_list: false, nulls: self.has_nulls() };
+        let env =
+            Env { ask: &self.ask, bases: self.bases, created: false, old_list: false, nulls: self.has_nulls(doc) };
         if is_list {
             return list::enveloped(&mut self.cx, doc, root, env);
         }
@@ -391,15 +391,14 @@ impl Work<'_> {
         }
     }
 
-    /// Whether there can be a null in the app's body: most have none, and are not walked for one.
-    fn has_nulls(&self) -> bool {
-        self.cx.plan.mode(Direction::Response, Id::ResourceNull) != Mode::Off
-            && memmem::find(self.answer.body, b"null").is_some()
+    /// Whether there is a null to be looked for in the app's body: most have none.
+    fn has_nulls(&self, doc: &Doc<'_>) -> bool {
+        doc.had_null() && self.cx.plan.mode(Direction::Response, Id::ResourceNull) != Mode::Off
     }
 
     /// Before all else is looked at: it holds for resources that nothing else is done to.
     fn passwords(&mut self, doc: &mut Doc<'_>) {
-        if !self.ask.place.is_discovery() && password_echo::may_be_in(self.answer.body) {
+        if !self.ask.place.is_discovery() && password_echo::may_be_in(doc, self.answer.body) {
             let root = doc.root();
             password_echo::fix(&mut self.cx, doc, root);
         }
@@ -441,7 +440,7 @@ impl Work<'_> {
         let sent = self.answer.headers.get(LOCATION).map(HeaderValue::to_str);
         // A header that is no text is neither filled nor compared.
         let created = created && !matches!(sent, Some(Err(_)));
-        let env = Env { ask: &self.ask, bases: self.bases, created, old_list: false, nulls: self.has_nulls() };
+        let env = Env { ask: &self.ask, bases: self.bases, created, old_list: false, nulls: self.has_nulls(doc) };
         let header = self.location.as_deref().or(sent.and_then(Result::ok));
         let new = walk::alone(&mut self.cx, doc, root, kind, env, header.filter(|text| !text.is_empty()));
         if new.is_some() {

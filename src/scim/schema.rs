@@ -77,12 +77,9 @@ impl Attr {
 #[derive(Debug, Clone, Default)]
 pub struct Attrs {
     list: Vec<Attr>,
-    /// By name number, the place in `list` plus one; only for large sets.
+    /// By name number, the place in `list` plus one.
     index: Vec<u16>,
 }
-
-/// Sets up to this size are searched one by one.
-const SMALL: usize = 6;
 
 impl Attrs {
     /// The attribute of that name number.
@@ -90,9 +87,6 @@ impl Attrs {
     pub fn get(&self, name: u16) -> Option<&Attr> {
         if name == 0 {
             return None;
-        }
-        if self.list.len() <= SMALL {
-            return self.list.iter().find(|attr| attr.name == name);
         }
         let place = *self.index.get(usize::from(name))?;
         self.list.get(usize::from(place).checked_sub(1)?)

@@ -48,8 +48,13 @@ quirk! {
     };
 }
 
-/// Whether a body can hold a member of that name: most do not, and are not looked through.
-pub(crate) fn may_be_in(body: &[u8]) -> bool {
+/// Whether an answer can hold a member of that name: most do not, and are not looked through. A key that is not known may
+/// be it behind a schema's URN.
+pub(crate) fn may_be_in(doc: &Doc<'_>, body: &[u8]) -> bool {
+    doc.had_name(name::PASSWORD) || doc.had_name(0) && is_spelled_in(body)
+}
+
+fn is_spelled_in(body: &[u8]) -> bool {
     const WORD: &[u8] = b"password";
     // The rarest letter of the word finds it, many bytes at a time.
     const RAREST: usize = 4;

@@ -56,7 +56,7 @@ pub(crate) fn extensions(doc: &Doc<'_>, resource: Node) -> Vec<String> {
 /// Lists an extension that is there in the array `schemas`.
 pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, schemas: Node, extension: Node) {
     let key = doc.key(extension);
-    let is_listed = |node| doc.string(node).is_some_and(|text| text.eq_ignore_ascii_case(&key));
+    let is_listed = |node| doc.string(node).is_some_and(|text| text == key || text.eq_ignore_ascii_case(&key));
     if doc.children(schemas).any(is_listed) || !cx.may(Id::SchemasExtensionMissing, || doc.pointer(schemas)) {
         return;
     }

@@ -85,7 +85,8 @@ fn resource(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, e
     }
     let in_list = matches!(role, Role::InList);
     schemas(cx, doc, at, kind, env.ask, &seen, in_list);
-    let adds_meta = lacks(doc, at, name::META, "meta") && !env.ask.keeps_out(&kind.urn, "meta");
+    let has_meta = seen.meta.is_some_and(|meta| doc.kind(meta) != Kind::Null);
+    let adds_meta = !has_meta && lacks(doc, at, name::META, "meta") && !env.ask.keeps_out(&kind.urn, "meta");
     match role {
         Role::InList if adds_meta => meta_missing::fix(cx, doc, at, kind, None),
         Role::InList => {}
@@ -136,13 +137,12 @@ fn lacks(doc: &Doc<'_>, object: Node, number: u16, key: &str) -> bool {
 fn prepare(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, old_list: bool) {
     let mut qualified = 0;
     let mut old = old_list;
-    for member in doc.children(at) {
-        if doc.name(member) == 0 {
-            let key = doc.key(member);
-            if urn::is_urn(&key) {
-                qualified += 1;
-                old |= scim11_translate::is_old_key(&key);
-            }
+    let unknown = doc.had_name(0).then(|| doc.children(at).filter(|&member| doc.name(member) == 0));
+    for member in unknown.into_iter().flatten() {
+        let key = doc.key(member);
+        if urn::is_urn(&key) {
+            qualified += 1;
+            old |= scim11_translate::is_old_key(&key);
         }
     }
     if (old || scim11_translate::is_old(doc, at)) && cx.plan.mode(Direction::Response, Id::Scim11Translate) != Mode::Off
@@ -158,6 +158,9 @@ fn prepare(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, ol
 #[derive(Default)]
 struct Seen {
     schemas: Option<Node>,
+    meta: Option<Node>,
+    /// The first object that may be an extension.
+    extension: Option<Node>,
     active: bool,
     family_name: bool,
 }
@@ -173,12 +176,17 @@ fn members_of(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType,
         }
         let Some(attr) = kind.attrs.get(number) else {
             seen.active |= number == 0 && doc.collides(member) && doc.key(member).eq_ignore_ascii_case("active");
+            seen.extension = seen.extension.or(Some(member));
             continue;
         };
+        if attr.extension {
+            seen.extension = seen.extension.or(Some(member));
+        }
         attr_case::fix(cx, doc, member, attr, Id::AttrCase);
         match number {
             name::SCHEMAS => seen.schemas = Some(member),
             name::ACTIVE => seen.active = true,
+            name::META => seen.meta = Some(member),
             name::NAME => {
                 seen.family_name = doc.kind(member) == Kind::Object && doc.get(member, name::FAMILY_NAME).is_some();
             }
@@ -311,7 +319,7 @@ fn schemas(
         return;
     }
     let mut looked_at = 0;
-    let mut next = doc.first(at);
+    let mut next = seen.extension;
     while let Some(member) = next.filter(|_| looked_at < schemas_extension_missing::MOST) {
         next = doc.next(member);
         if doc.kind(member) == Kind::Object && is_extension(doc, member, kind) {
