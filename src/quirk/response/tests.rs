@@ -15,6 +15,7 @@ const UPSTREAM: &str = "http://127.0.0.1:8080/scim/v2";
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 const LIST: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
+const SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:Schema";
 const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 
 /// An answer, and the tenant it is for.
@@ -826,6 +827,25 @@ fn old_resources_are_translated_before_they_are_judged() {
         (0..40_000).map(|n| json!(format!("urn:x:{n}"))).chain((0..40_000).map(|_| json!(old))).collect();
     let out = run("200 to GET /Users/1", json!({"schemas": many, "id": "1", "meta": {"resourceType": "User"}}));
     assert_eq!(out.json()["schemas"].as_array().map(Vec::len), Some(40_001));
+}
+
+#[test]
+fn what_entra_refuses_is_taken_out_as_often_as_it_is_defined() {
+    let password = json!({"name": "password", "type": "string"});
+    let emails = |subs: Value| json!({"name": "emails", "type": "complex", "multiValued": true, "subAttributes": subs});
+    let (value, display) = (json!({"name": "value"}), json!({"name": "Display"}));
+    let schema = |attributes: Value| json!({"schemas": [SCHEMA], "id": USER, "attributes": attributes});
+    let sent = schema(json!([
+        password,
+        {"name": "displayName"},
+        emails(json!([display, value, display])),
+        password,
+        emails(json!([display])),
+    ]));
+    let expected = schema(json!([{"name": "displayName"}, emails(json!([value])), emails(json!([]))]));
+    let out = Case::new("200 to GET /Schemas", list(&[sent])).idp(Idp::Entra).run();
+    assert_eq!(out.json()["Resources"][0], expected);
+    assert_eq!(out.fixed, ["schemas-entra-unsupported"]);
 }
 
 #[test]
