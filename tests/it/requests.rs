@@ -230,6 +230,12 @@ fn a_key_moves_when_nothing_stands_in_its_way_any_more() {
             r#"{"schemas":["CORE"],"userName":"x","active":null,"CORE:active":true}"#,
             r#"{"schemas":["CORE"],"userName":"x","active":null,"CORE:active":true}"#,
         ),
+        (
+            "POST",
+            "/Users",
+            r#"{"schemas":["CORE"],"userName":"x","active":[],"CORE:active":true}"#,
+            r#"{"schemas":["CORE"],"userName":"x","active":[],"CORE:active":true}"#,
+        ),
         // A path is no extension, also where it has to stay.
         (
             "PUT",
