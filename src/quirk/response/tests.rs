@@ -779,6 +779,29 @@ fn colliding_keys_are_left_but_for_the_password() {
     assert!(Case::new("400 to GET /Users/1", r#"{"a":"1","a":"2"}"#).run().is_unchanged());
 }
 
+/// Without the null the other would be the attribute.
+#[test]
+fn a_null_beside_its_name_in_another_case_is_left() {
+    let user = format!(
+        r#"{{"schemas":["{USER}"],"id":"1","meta":{{"resourceType":"User"}},"name":null,"Name":{{"familyName":"x"}},"emails":[
+        {{"value":"a@b.c","type":null,"Type":"work","display":null}}],"title":null}}"#
+    );
+    let out = Case::new("200 to GET /Users/1", user).enable("resource-null").run();
+    assert_eq!(
+        out.json(),
+        json!({"schemas": [USER], "id": "1", "meta": {"resourceType": "User"}, "name": null,
+            "Name": {"familyName": "x"}, "emails": [{"value": "a@b.c", "type": null, "Type": "work"}]})
+    );
+    let schema = format!(
+        r#"{{"schemas":["{SCHEMA}"],"id":"{USER}","description":null,"attributes":[{{"name":"x","type":null,"Type":"STRING"}}]}}"#
+    );
+    let out = Case::new("200 to GET /Schemas/x", schema).run();
+    assert_eq!(
+        out.json(),
+        json!({"schemas": [SCHEMA], "id": USER, "attributes": [{"name": "x", "type": null, "Type": "STRING"}]})
+    );
+}
+
 #[test]
 fn flat_keys_go_where_they_belong() {
     let body = json!({"schemas": [USER, "urn:acme:2.0:User"], "id": "1", "meta": {},
