@@ -779,6 +779,32 @@ fn colliding_keys_are_left_but_for_the_password() {
     assert!(Case::new("400 to GET /Users/1", r#"{"a":"1","a":"2"}"#).run().is_unchanged());
 }
 
+#[test]
+fn a_null_that_goes_stands_in_no_keys_way() {
+    for (sent, expected) in [
+        (
+            json!({"id": "1", ENTERPRISE: {"department": null}, (format!("{ENTERPRISE}:department")): "d", "title": null,
+                (format!("{USER}:title")): "t", (format!("{USER}:active")): true, "active": null, "meta": {}}),
+            json!({"id": "1", ENTERPRISE: {"department": "d"}, "title": "t", (format!("{USER}:active")): true,
+                "active": null, "meta": {}}),
+        ),
+        (
+            json!({"id": "1", ENTERPRISE: null, "meta": {"resourceType": "User"},
+                "urn:scim:schemas:extension:enterprise:1.0": {"manager": {"managerId": "7"}}}),
+            json!({"id": "1", ENTERPRISE: {"manager": {"value": "7"}}, "meta": {"resourceType": "User"}}),
+        ),
+    ] {
+        let case = |mut body: Value| {
+            body["schemas"] = json!([USER, ENTERPRISE]);
+            Case::new("200 to GET /Users/1", body)
+        };
+        let mut got = case(sent.clone()).enable("resource-null").enable("scim11-translate").run().json();
+        got.as_object_mut().expect("an object").remove("schemas");
+        assert_eq!(got, expected);
+        assert!(!case(sent).enable("scim11-translate").run().fixed.contains(&"resource-null"));
+    }
+}
+
 /// Without the null the other would be the attribute.
 #[test]
 fn a_null_beside_its_name_in_another_case_is_left() {
