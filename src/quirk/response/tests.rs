@@ -878,6 +878,33 @@ fn old_resources_are_translated_before_they_are_judged() {
     assert_eq!(out.json()["schemas"].as_array().map(Vec::len), Some(40_001));
 }
 
+/// A flat key that stays because its attribute is there is excluded with it, or it would take its place.
+#[test]
+fn what_is_excluded_is_excluded_under_each_of_its_names() {
+    let title = format!("{USER}:Title");
+    let department = format!("{ENTERPRISE}:department");
+    let body = json!({"schemas": [USER, ENTERPRISE], "id": "1", "title": "a", (title.clone()): "b",
+        (format!("{USER}:id")): "2", ENTERPRISE: {"department": "c", "division": "d"}, (department.clone()): "e",
+        "meta": {}});
+    for (excluded, gone) in [
+        ("title,id", vec!["title", &title]),
+        (ENTERPRISE, vec![ENTERPRISE, &department]),
+        (&format!("{ENTERPRISE}:Division"), vec![]),
+    ] {
+        let mut expected = body.clone();
+        let members = expected.as_object_mut().expect("an object");
+        gone.into_iter().for_each(|name| drop(members.shift_remove(name)));
+        if let Some(extension) = members.get_mut(ENTERPRISE).filter(|_| excluded.ends_with("Division")) {
+            extension.as_object_mut().expect("an object").shift_remove("division");
+        }
+        let out = Case::new(&format!("200 to GET /Users/1?excludedAttributes={excluded}"), &body).run();
+        assert_eq!(out.json(), expected, "{excluded}");
+    }
+    let out = Case::new(&format!("200 to GET /Users/1?excludedAttributes={department}"), &body).run();
+    assert_eq!(out.json()[ENTERPRISE], json!({"division": "d"}));
+    assert_eq!(out.json().get(&department), None);
+}
+
 #[test]
 fn what_entra_refuses_is_taken_out_as_often_as_it_is_defined() {
     let password = json!({"name": "password", "type": "string"});
