@@ -49,7 +49,7 @@ pub(crate) fn settle<'d, 'p>(
 ) {
     let plan = |doc: &Doc<'d>, cx: &Cx<'p>| Moves::of(doc, cx, object, resource, form, clears);
     let first = plan(doc, cx);
-    if !first.clash {
+    if !first.clash && !first.leaves {
         let settled = first.carry_out(doc, cx, object);
         return rest(doc, cx, &settled);
     }
@@ -58,7 +58,7 @@ pub(crate) fn settle<'d, 'p>(
     rest(doc, cx, &settled);
     if cx.findings.fixes().next().is_some() {
         let second = plan(doc, cx);
-        if !second.clash {
+        if !second.clash && !second.list.is_empty() {
             cx.findings.forget_observed(); // all of it is looked at again
             let settled = second.carry_out(doc, cx, object);
             rest(doc, cx, &settled);
@@ -73,6 +73,8 @@ pub(crate) fn settle<'d, 'p>(
 struct Moves {
     list: Vec<Move>,
     clash: bool,
+    /// An extension under another spelling of its URN stays, since it is empty and its place is taken.
+    leaves: bool,
 }
 
 impl Moves {
@@ -90,18 +92,18 @@ impl Moves {
                 moves.extend(planned(doc, cx, object, member, resource, form, clears));
             }
             if moves.len() > MAX_MOVES {
-                return Self { list: Vec::new(), clash: true };
+                return Self { clash: true, ..Self::default() };
             }
         }
         if moves.is_empty() {
             return Self::default();
         }
-        spread_merged_objects(doc, object, &mut moves);
+        let leaves = spread_merged_objects(doc, object, &mut moves);
         let clash = moves.len() > MAX_MOVES
             || moves.iter().enumerate().any(|(i, one)| {
                 moves[..i].iter().any(|other| overlap(&one.place, &other.place)) || taken(doc, object, one, &moves)
             });
-        Self { list: moves, clash }
+        Self { list: moves, clash, leaves }
     }
 
     fn carry_out(self, doc: &mut Doc<'_>, cx: &mut Cx<'_>, object: Node) -> Settled {
@@ -230,8 +232,8 @@ fn is_listed(doc: &Doc<'_>, resource: Node, uri: &str) -> bool {
 }
 
 /// A whole extension object under another spelling of its URN, beside the canonical one or beside flat keys: its
-/// members are moved one by one.
-fn spread_merged_objects(doc: &Doc<'_>, object: Node, moves: &mut Vec<Move>) {
+/// members are moved one by one. Whether one has none, and so stays.
+fn spread_merged_objects(doc: &Doc<'_>, object: Node, moves: &mut Vec<Move>) -> bool {
     let mut spread = Vec::new();
     for (i, one) in moves.iter().enumerate() {
         let whole = one.place.len() == 1 && doc.kind(one.member) == Kind::Object && urn::is_urn(&one.place[0]);
@@ -241,14 +243,17 @@ fn spread_merged_objects(doc: &Doc<'_>, object: Node, moves: &mut Vec<Move>) {
             spread.push(i);
         }
     }
+    let mut leaves = false;
     for i in spread.into_iter().rev() {
         let whole = moves.remove(i);
+        leaves |= doc.is_empty(whole.member);
         for member in doc.children(whole.member) {
             let mut place = whole.place.clone();
             place.push(doc.key(member).into_owned());
             moves.push(Move { member, place, quirks: whole.quirks.clone(), clears: None });
         }
     }
+    leaves
 }
 
 /// Whether two places are the same, or one lies in the other.
