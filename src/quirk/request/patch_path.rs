@@ -193,11 +193,11 @@ mod tests {
 
     use crate::quirk::{Idp, Mode, Normalized, Plan, PlanSettings, Sent, normalize};
 
-    fn run(path: &str, settings: PlanSettings) -> (Normalized, String) {
+    fn run(path: &str, settings: &PlanSettings) -> (Normalized, String) {
         let schema = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
         let op = json!({"op": "replace", "path": path, "value": "x"});
         let body = json!({"schemas": [schema], "Operations": [op]}).to_string();
-        let plan = Plan::new(&settings, Idp::Generic);
+        let plan = Plan::new(settings, Idp::Generic);
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/scim+json"));
         let sent = Sent { method: &Method::PATCH, target: "/Users/26", headers: &headers, body: body.as_bytes() };
@@ -205,13 +205,13 @@ mod tests {
     }
 
     fn settled(path: &str) -> String {
-        let (normalized, body) = run(path, PlanSettings::default());
+        let (normalized, body) = run(path, &PlanSettings::default());
         let body = normalized.body.unwrap_or(body.into_bytes());
         let body: Value = serde_json::from_slice(&body).unwrap();
         body["Operations"][0]["path"].as_str().unwrap().to_owned()
     }
 
-    fn fixes(path: &str, settings: PlanSettings) -> Vec<String> {
+    fn fixes(path: &str, settings: &PlanSettings) -> Vec<String> {
         let (normalized, _) = run(path, settings);
         assert_eq!(normalized.body.is_some(), normalized.findings.fixes().next().is_some(), "{path}");
         normalized.findings.fixes().map(|fix| fix.quirk.as_str().to_owned()).collect()
@@ -224,14 +224,14 @@ mod tests {
             "urn:ietf:params:scim:schemas:extension:enterprise:2.0User:a b",
             "urn:ietf:params:scim:schemas:core:2.0:User.7",
         ] {
-            assert_eq!(fixes(path, PlanSettings::default()), Vec::<String>::new(), "{path}");
+            assert_eq!(fixes(path, &PlanSettings::default()), Vec::<String>::new(), "{path}");
             assert_eq!(settled(path), path);
         }
         let dotted = "urn:ietf:params:scim:schemas:core:2.0:USER.title";
-        assert_eq!(fixes(dotted, PlanSettings::default()), ["schemas-malformed-urn", "urn-dot-separator"]);
+        assert_eq!(fixes(dotted, &PlanSettings::default()), ["schemas-malformed-urn", "urn-dot-separator"]);
         let observed = [("urn-dot-separator".to_owned(), Mode::Observe)].into_iter().collect();
         let settings = PlanSettings { quirks: observed, ..PlanSettings::default() };
-        assert_eq!(fixes(dotted, settings), Vec::<String>::new(), "both or none");
+        assert_eq!(fixes(dotted, &settings), Vec::<String>::new(), "both or none");
     }
 
     #[test]
