@@ -844,6 +844,25 @@ fn flat_keys_go_where_they_belong() {
     assert_eq!(out.fixed, ["ext-flat-key", "schemas-extension-missing"]);
 }
 
+/// `schemas` is filled after the keys are settled, and a second run would know by it what the first had not.
+#[test]
+fn an_extension_that_is_there_is_known_before_it_is_listed() {
+    for schemas in [json!(null), json!([USER])] {
+        let mut body = json!({"schemas": schemas, "id": "1", "urn:acme:2.0:User": {"badge": 1}, "meta": {},
+            "urn:acme:2.0:User:tag": ["1"], "urn:acme:2.0:User:Extra": {"a": 1}, "urn:other:1.0:x": "y"});
+        if body["schemas"].is_null() {
+            body.as_object_mut().expect("an object").remove("schemas");
+        }
+        let out = Case::new("200 to GET /Users", list(&[body])).run();
+        assert_eq!(
+            out.json()["Resources"][0],
+            json!({"schemas": [USER, "urn:acme:2.0:User", "urn:acme:2.0:User:Extra"], "id": "1", "meta": {},
+                "urn:acme:2.0:User": {"badge": 1, "tag": ["1"]}, "urn:acme:2.0:User:Extra": {"a": 1},
+                "urn:other:1.0:x": "y"})
+        );
+    }
+}
+
 #[test]
 fn an_object_behind_a_flat_key_is_split_like_any_value() {
     let body = json!({"schemas": [USER, ENTERPRISE], "id": "1", "meta": {}, format!("{ENTERPRISE}:custom"): {"a": 1}});
