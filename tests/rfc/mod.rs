@@ -117,7 +117,10 @@ fn patch(message: &Value, kind: Kind) -> Vec<Fault> {
         // What is removed is named by the path; a value beside it is nobody's.
         let Some(value) = parts.get("value").filter(|_| matches!(op, "add" | "replace")) else { continue };
         let at = format!("{at}/value");
-        match parts.get("path").and_then(Value::as_str) {
+        let path = parts.get("path").unwrap_or(&Value::Null);
+        match path.as_str() {
+            // A path that is no text is the app's to refuse.
+            None if !path.is_null() => {}
             None | Some("") => members_of(&mut faults, value, kind.schema(), &at),
             Some(path) => {
                 // What a filter has chosen is one element.
