@@ -42,8 +42,13 @@ pub fn request(message: &Message<'_>) {
         return;
     }
     serde_json::from_slice::<IgnoredAny>(without_mark(body)).expect("what is forwarded is JSON");
-    // Unless the operator's word is that the app gets no attribute that it does not know.
-    let dropped = first.findings.fixes().any(|fix| fix.fixed && fix.quirk.as_str() == "attr-unknown");
+    // Unless the operator's word is that the app gets no attribute that it does not know, or none that holds nothing: an
+    // empty list goes whatever its name.
+    let dropped = first.findings.fixes().any(|fix| match fix.quirk.as_str() {
+        "attr-unknown" => true,
+        "empty-attr" => fix.at.strip_prefix('/') == Some(KEPT),
+        _ => false,
+    });
     faithful(text(message.body), text(body), message.method != Method::PATCH && !dropped);
     // A number may be larger than any that Rust has.
     let Ok(came) = serde_json::from_slice::<Value>(without_mark(message.body)) else { return };

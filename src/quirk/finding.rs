@@ -113,6 +113,12 @@ impl Findings {
         self.counts.is_empty()
     }
 
+    /// Forgets what was only observed, where it will be looked at again.
+    pub(crate) fn forget_observed(&mut self) {
+        self.places.retain(|place| place.fixed);
+        self.counts.retain(|(_, fixed, _)| *fixed);
+    }
+
     /// Takes over what another part of the same message found.
     pub fn extend(&mut self, other: Self) {
         for (id, fixed, count) in other.counts {

@@ -223,21 +223,22 @@ fn resource(doc: &mut Doc<'_>, cx: &mut Cx<'_>, kind: &ResourceType, form: Form)
         null_attr::drop(doc, cx, root, &kind.attrs);
     }
     array_wrapped::unwrap_members(doc, cx, root, &kind.attrs);
-    keys::settle(doc, cx, root, Some(kind), form, &|_| false);
-    // Again for a list whose key nobody knew before; where lists are only observed, each is noted once.
-    if doc.is_changed() && cx.fixes(Id::ArrayWrappedComplex) && cx.fixes(Id::ArrayWrappedScalar) {
-        array_wrapped::unwrap_members(doc, cx, root, &kind.attrs);
-    }
-    readonly_attr::drop(doc, cx, root, kind);
-    if form == Form::Post {
-        empty_attr::drop(doc, cx, root, kind);
-    }
-    attr_unknown::drop(doc, cx, root, kind);
-    schemas::of_resource(doc, cx, root, kind);
-    walk::object(doc, cx, root, &kind.attrs, form);
-    if form == Form::Post && doc.is_changed() && cx.fixes(Id::NullAttr) {
-        null_attr::drop(doc, cx, root, &kind.attrs);
-    }
+    keys::settle(doc, cx, root, Some(kind), form, &|_| false, &mut |doc, cx, _| {
+        // Again for a list whose key nobody knew before; where lists are only observed, each is noted once.
+        if doc.is_changed() && cx.fixes(Id::ArrayWrappedComplex) && cx.fixes(Id::ArrayWrappedScalar) {
+            array_wrapped::unwrap_members(doc, cx, root, &kind.attrs);
+        }
+        readonly_attr::drop(doc, cx, root, kind);
+        if form == Form::Post {
+            empty_attr::drop(doc, cx, root, kind);
+        }
+        attr_unknown::drop(doc, cx, root, kind);
+        schemas::of_resource(doc, cx, root, kind);
+        walk::object(doc, cx, root, &kind.attrs, form);
+        if form == Form::Post && doc.is_changed() && cx.fixes(Id::NullAttr) {
+            null_attr::drop(doc, cx, root, &kind.attrs);
+        }
+    });
 }
 
 /// The parts of a normalized target that say what a body is.

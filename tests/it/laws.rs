@@ -152,6 +152,18 @@ fn what_was_once_not_settled_is() {
             "/Users",
             json!({"schemas": [USER], "userName": "u", "roles": {"value": json!({"value": json!({"value": "Admin"}).to_string()}).to_string()}}),
         ),
+        (
+            Method::POST,
+            "/Users",
+            json!({"userName": 99, (format!("{ENTERPRISE}:department")): "x",
+                (format!("{USER}:members.value")): {(format!("{USER}:name.familyName")): "007"}, "members": 153}),
+        ),
+        (
+            Method::POST,
+            "/Groups",
+            json!({"urn:ietf:params:scim:schemas:extension:enterprise:2.0User": [],
+                "urn:scim:schemas:extension:enterprise:2.0": {}, "displayName": "g"}),
+        ),
     ];
     for (method, target, message) in cases {
         let body = message.to_string().into_bytes();

@@ -164,6 +164,118 @@ fn a_list_of_one_is_unwrapped_before_it_is_looked_into() {
     );
 }
 
+/// What stands in a key's way may be dropped, or be an object when it is mended; what names the same place stays in it.
+#[test]
+fn a_key_moves_when_nothing_stands_in_its_way_any_more() {
+    for (operations, expected) in [
+        (
+            r#"[{"op":"replace","value":{"ENT":{"manager":"7"},"ENT:manager.displayName":"Bob"}}]"#,
+            r#"[{"op":"replace","value":{"ENT":{"manager":{"value":"7","displayName":"Bob"}}}}]"#,
+        ),
+        (
+            r#"[{"op":"replace","value":{"ENT":{"manager":[{"value":"7"}]},"ENT:manager.displayName":null}}]"#,
+            r#"[{"op":"replace","value":{"ENT":{"manager":{"value":"7"}}}},{"op":"remove","path":"ENT:manager.displayName"}]"#,
+        ),
+        (
+            r#"[{"op":"replace","value":{"id":"1","CORE:id":"1","CORE:title":"x"}}]"#,
+            r#"[{"op":"replace","value":{"title":"x"}}]"#,
+        ),
+        (r#"[{"op":"replace","value":{"id":"1","CORE:id":"2"}}]"#, r#"[{"op":"replace","value":{"id":"2"}}]"#),
+        (
+            r#"[{"op":"replace","value":{"ENT":{"manager":"7"},"ENT:manager.value":"8"}}]"#,
+            r#"[{"op":"replace","value":{"ENT":{"manager":{"value":"7"}},"ENT:manager.value":"8"}}]"#,
+        ),
+        (
+            r#"[{"op":"replace","value":{"active":["False"],"CORE:active":true}}]"#,
+            r#"[{"op":"replace","value":{"active":false,"CORE:active":true}}]"#,
+        ),
+    ] {
+        patch("/Users/1", operations, expected, &json!([]));
+    }
+    for (method, target, sent, expected) in [
+        (
+            "POST",
+            "/Users",
+            r#"{"schemas":["CORE"],"userName":"x","ENT":{"manager":"7"},"ENT:manager.displayName":"Bob"}"#,
+            r#"{"schemas":["CORE","ENT"],"userName":"x","ENT":{"manager":{"value":"7","displayName":"Bob"}}}"#,
+        ),
+        (
+            "POST",
+            "/Users",
+            r#"{"schemas":["CORE","ENT"],"userName":"x","ENT":[{"department":null}],"ENT:department":"d"}"#,
+            r#"{"schemas":["CORE","ENT"],"userName":"x","ENT":{"department":"d"}}"#,
+        ),
+        (
+            "PUT",
+            "/Users/1",
+            r#"{"schemas":["CORE"],"userName":"x","meta":"m","CORE:meta.version":"1","CORE:title":"t"}"#,
+            r#"{"schemas":["CORE"],"userName":"x","title":"t"}"#,
+        ),
+        (
+            "POST",
+            "/Users",
+            r#"{"schemas":["CORE"],"userName":"x","emails":[],"CORE:emails":[{"value":"x@y.z"}]}"#,
+            r#"{"schemas":["CORE"],"userName":"x","emails":[{"value":"x@y.z"}]}"#,
+        ),
+        (
+            "POST",
+            "/Groups",
+            r#"{"schemas":["urn:acme"],"displayName":"x","shoe":1,"urn:ietf:params:scim:schemas:core:2.0:Group:shoe.size":{"a":1}}"#,
+            r#"{"schemas":["urn:acme"],"displayName":"x"}"#,
+        ),
+        // Two names for one place, and both stay: which one counts is not ours to say.
+        (
+            "POST",
+            "/Users",
+            r#"{"schemas":["CORE"],"userName":"x","active":null,"CORE:active":true}"#,
+            r#"{"schemas":["CORE"],"userName":"x","active":null,"CORE:active":true}"#,
+        ),
+        (
+            "POST",
+            "/Users",
+            r#"{"schemas":["CORE"],"userName":"x","active":[],"CORE:active":true}"#,
+            r#"{"schemas":["CORE"],"userName":"x","active":[],"CORE:active":true}"#,
+        ),
+        // A path is no extension, also where it has to stay.
+        (
+            "PUT",
+            "/Users/1",
+            r#"{"schemas":["CORE"],"userName":"x","name":{"familyName":"a"},"CORE:name":{"familyName":"b"}}"#,
+            r#"{"schemas":["CORE"],"userName":"x","name":{"familyName":"a"},"CORE:name":{"familyName":"b"}}"#,
+        ),
+    ] {
+        let enable = ["null-attr", "empty-attr", "attr-unknown", "readonly-attr"];
+        let case = json!({"id": "t", "idp": "entra", "enable": enable, "request": {"method": method, "target": target,
+            "headers": {"content-type": "application/scim+json"}, "body": text(sent)}});
+        let run = |case: &Value| {
+            let outcome = explain::case(&case.to_string()).unwrap_or_else(|broken| panic!("{}", broken.error));
+            serde_json::to_value(&outcome).expect("JSON")
+        };
+        let first = run(&case);
+        assert_eq!(first["request"]["body"], text(expected), "{sent}");
+        let mut again = case.clone();
+        again["request"]["body"] = first["request"]["body"].clone();
+        assert_eq!(run(&again)["fixes"], json!([]), "{sent}");
+    }
+}
+
+/// A key that moves late is told once: as moved, not also as seen.
+#[test]
+fn a_key_that_moves_late_is_told_once() {
+    let body = text(
+        r#"{"schemas":["CORE","ENT"],"userName":"x","title":null,"ENT":{"manager":"7"},"ENT:manager.displayName":"B"}"#,
+    );
+    let case = json!({"id": "t", "idp": "entra", "request": {"method": "POST", "target": "/Users",
+        "headers": {"content-type": "application/scim+json"}, "body": body}});
+    let outcome = explain::case(&case.to_string()).unwrap_or_else(|broken| panic!("{}", broken.error));
+    let outcome = serde_json::to_value(&outcome).expect("JSON");
+    let quirks = |list: &str| -> Vec<Value> {
+        outcome[list].as_array().expect("a list").iter().map(|fix| fix["quirk"].clone()).collect()
+    };
+    assert_eq!(quirks("fixes"), ["manager-bare-string", "resource-urn-keys"]);
+    assert_eq!(quirks("observed"), ["null-attr"]);
+}
+
 #[test]
 fn keys_that_fold_to_the_same_name_are_refused() {
     for body in [

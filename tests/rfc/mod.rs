@@ -61,6 +61,8 @@ pub(crate) fn answer(method: &str, target: &str, status: u16, body: &Value) -> V
     let has_id = body.get("id").and_then(Value::as_str).is_some_and(|id| !id.is_empty());
     match status {
         400..600 => error(body, status),
+        // Neither a list nor a resource. Which failure it is only its status tells, which may be missing.
+        _ if is_error(body) => Vec::new(),
         // What a query leaves out may be missing.
         200 | 201 if place.selects => Vec::new(),
         200 if is_list => list(body, kind),
@@ -115,7 +117,10 @@ fn patch(message: &Value, kind: Kind) -> Vec<Fault> {
         // What is removed is named by the path; a value beside it is nobody's.
         let Some(value) = parts.get("value").filter(|_| matches!(op, "add" | "replace")) else { continue };
         let at = format!("{at}/value");
-        match parts.get("path").and_then(Value::as_str) {
+        let path = parts.get("path").unwrap_or(&Value::Null);
+        match path.as_str() {
+            // A path that is no text is the app's to refuse.
+            None if !path.is_null() => {}
             None | Some("") => members_of(&mut faults, value, kind.schema(), &at),
             Some(path) => {
                 // What a filter has chosen is one element.
@@ -174,6 +179,18 @@ fn error(value: &Value, status: u16) -> Vec<Fault> {
     faults.0
 }
 
+/// Whether a message calls itself an Error, in the spellings of the field.
+fn is_error(value: &Value) -> bool {
+    let is_it = |urn: &Value| {
+        urn.as_str().is_some_and(|urn| urn.eq_ignore_ascii_case("urn:ietf:params:scim:api:messages:2.0:Error"))
+    };
+    let mut members = value.as_object().into_iter().flatten();
+    members.any(|(key, urns)| {
+        ["schemas", "schema"].iter().any(|name| key.eq_ignore_ascii_case(name))
+            && urns.as_array().map_or_else(|| is_it(urns), |urns| urns.iter().any(is_it))
+    })
+}
+
 fn whole(faults: &mut Faults, value: &Value, kind: Kind, at: &str) {
     let id = value.get("id");
     // Absent where the query asked for other attributes only.
@@ -214,12 +231,22 @@ fn members_of(faults: &mut Faults, value: &Value, schema: &Schema, at: &str) {
 
 fn values_of(faults: &mut Faults, value: &Value, attribute: &Attribute, at: &str) {
     match value {
-        // A list where one value belongs is the app's to refuse.
         Value::Array(items) if attribute.multi => {
-            for (index, item) in items.iter().enumerate().filter(|(_, item)| !item.is_array()) {
-                values_of(faults, item, attribute, &format!("{at}/{index}"));
+            for (index, item) in items.iter().enumerate() {
+                value_of(faults, item, attribute, &format!("{at}/{index}"));
             }
         }
+        // Whoever has no `value` is no member, so what stands alone is put into no list and is the app's to refuse.
+        Value::Object(members)
+            if attribute.name == "members" && !members.keys().any(|key| key.eq_ignore_ascii_case("value")) => {}
+        _ => value_of(faults, value, attribute, at),
+    }
+}
+
+fn value_of(faults: &mut Faults, value: &Value, attribute: &Attribute, at: &str) {
+    match value {
+        // A list where one value belongs is the app's to refuse.
+        Value::Array(_) => {}
         Value::Object(_) => members_of(faults, value, &attribute.sub, at),
         Value::String(text) if attribute.boolean => {
             let word = ["true", "false"].iter().any(|word| word.eq_ignore_ascii_case(text));

@@ -14,7 +14,8 @@ quirk! {
     /// 400 to one that holds nothing.
     ///
     /// Opt-in, because what is left out may be defaulted by the app. When fixed, empty lists are dropped from POST bodies at
-    /// the top level and in known extensions; `schemas` stays, and a PUT keeps them: there empty and absent differ.
+    /// the top level and in known extensions; `schemas` stays, and so does `active`, which some apps take for false if it
+    /// holds nothing and for true if it is absent. A PUT keeps them: there empty and absent differ.
     ///
     /// ```scim
     /// # enable: empty-attr
@@ -51,7 +52,7 @@ pub(crate) fn drop(doc: &mut Doc<'_>, cx: &mut Cx<'_>, resource: Node, kind: &Re
             next = doc.next(member);
             if doc.kind(member) == Kind::Array
                 && doc.is_empty(member)
-                && doc.name(member) != name::SCHEMAS
+                && !matches!(doc.name(member), name::SCHEMAS | name::ACTIVE)
                 && cx.may(Id::EmptyAttr, || doc.pointer(member))
             {
                 doc.remove(member);

@@ -7,7 +7,7 @@ use super::{urn_alias, walk::Form};
 use crate::{
     json::{Doc, Kind, Names, Node},
     quirk::{Cx, Id},
-    scim::{Attr, ResourceType, name, path::is_attr_name, urn},
+    scim::{Attr, Registry, ResourceType, name, path::is_attr_name, urn},
 };
 
 /// Keys that are moved in one value. A resource has far fewer attributes; comparing each with each must stay cheap
@@ -33,52 +33,98 @@ pub(crate) struct Settled {
     pub(crate) clears: Vec<(Node, String)>,
 }
 
-/// Moves the members of a resource, or of a value without path, to the places their keys name. `clears` says whether a
-/// null for an attribute of that definition is taken out as a removal.
-pub(crate) fn settle(
-    doc: &mut Doc<'_>,
-    cx: &mut Cx<'_>,
+/// Moves the members of a resource, or of a value without path, to the places their keys name; `rest` is what else is
+/// mended of it. `clears` says whether a null for an attribute of that definition is taken out as a removal.
+///
+/// Keys that had to stay get a second look when the rest is mended: what stood in their way may have been dropped, or be
+/// an object by then (a manager that was a string), and a second run would move them. Then the rest follows once more.
+pub(crate) fn settle<'d, 'p>(
+    doc: &mut Doc<'d>,
+    cx: &mut Cx<'p>,
     object: Node,
     resource: Option<&ResourceType>,
     form: Form,
     clears: &dyn Fn(Option<&Attr>) -> bool,
-) -> Settled {
-    let mut moves = Vec::new();
-    let mut next = doc.first(object);
-    while let Some(member) = next {
-        next = doc.next(member);
-        if doc.name(member) == 0 || !doc.is_exact(member) {
-            moves.extend(planned(doc, cx, object, member, resource, form, clears));
-        }
-        if moves.len() > MAX_MOVES {
-            return Settled { clash: true, ..Settled::default() };
+    rest: &mut dyn FnMut(&mut Doc<'d>, &mut Cx<'p>, &Settled),
+) {
+    let plan = |doc: &Doc<'d>, cx: &Cx<'p>| Moves::of(doc, cx, object, resource, form, clears);
+    let first = plan(doc, cx);
+    if !first.clash && !first.leaves {
+        let settled = first.carry_out(doc, cx, object);
+        return rest(doc, cx, &settled);
+    }
+    let before = std::mem::take(&mut cx.findings);
+    let settled = first.carry_out(doc, cx, object);
+    rest(doc, cx, &settled);
+    if cx.findings.fixes().next().is_some() {
+        let second = plan(doc, cx);
+        if !second.clash && !second.list.is_empty() {
+            cx.findings.forget_observed(); // all of it is looked at again
+            let settled = second.carry_out(doc, cx, object);
+            rest(doc, cx, &settled);
         }
     }
-    let mut settled = Settled::default();
-    if moves.is_empty() {
-        return settled;
-    }
-    spread_merged_objects(doc, object, &mut moves);
-    settled.clash = moves.len() > MAX_MOVES
-        || moves.iter().enumerate().any(|(i, one)| {
-            moves[..i].iter().any(|other| overlap(&one.place, &other.place)) || taken(doc, object, one, &moves)
-        });
-    for mut one in moves {
-        let fixed = !settled.clash && one.quirks.iter().all(|&quirk| cx.fixes(quirk));
-        for &quirk in &one.quirks {
-            if fixed {
-                cx.may(quirk, || doc.pointer(one.member));
-            } else {
-                cx.report(quirk, || doc.pointer(one.member));
+    let found = std::mem::replace(&mut cx.findings, before);
+    cx.findings.extend(found);
+}
+
+/// What is to become of the keys of a value.
+#[derive(Default)]
+struct Moves {
+    list: Vec<Move>,
+    clash: bool,
+    /// An extension under another spelling of its URN stays, since it is empty and its place is taken.
+    leaves: bool,
+}
+
+impl Moves {
+    fn of(
+        doc: &Doc<'_>,
+        cx: &Cx<'_>,
+        object: Node,
+        resource: Option<&ResourceType>,
+        form: Form,
+        clears: &dyn Fn(Option<&Attr>) -> bool,
+    ) -> Self {
+        let mut moves = Vec::new();
+        for member in doc.children(object) {
+            if doc.name(member) == 0 || !doc.is_exact(member) {
+                moves.extend(planned(doc, cx, object, member, resource, form, clears));
+            }
+            if moves.len() > MAX_MOVES {
+                return Self { clash: true, ..Self::default() };
             }
         }
-        match one.clears.take().filter(|_| fixed) {
-            Some(path) => settled.clears.push((one.member, path)),
-            None if fixed => apply(doc, cx, object, &one),
-            None => {}
+        if moves.is_empty() {
+            return Self::default();
         }
+        let leaves = spread_merged_objects(doc, object, &mut moves);
+        let clash = moves.len() > MAX_MOVES
+            || moves.iter().enumerate().any(|(i, one)| {
+                moves[..i].iter().any(|other| overlap(&one.place, &other.place)) || taken(doc, object, one, &moves)
+            });
+        Self { list: moves, clash, leaves }
     }
-    settled
+
+    fn carry_out(self, doc: &mut Doc<'_>, cx: &mut Cx<'_>, object: Node) -> Settled {
+        let mut settled = Settled { clash: self.clash, ..Settled::default() };
+        for mut one in self.list {
+            let fixed = !settled.clash && one.quirks.iter().all(|&quirk| cx.fixes(quirk));
+            for &quirk in &one.quirks {
+                if fixed {
+                    cx.may(quirk, || doc.pointer(one.member));
+                } else {
+                    cx.report(quirk, || doc.pointer(one.member));
+                }
+            }
+            match one.clears.take().filter(|_| fixed) {
+                Some(path) => settled.clears.push((one.member, path)),
+                None if fixed => apply(doc, cx, object, &one),
+                None => {}
+            }
+        }
+        settled
+    }
 }
 
 /// Reads one key; `None` where it is a plain name or has to stay.
@@ -171,6 +217,14 @@ fn planned(
     Some(Move { member, place, quirks, clears: clears.then(path) })
 }
 
+/// Whether a key names an attribute behind a known URN. It is no extension, also where it had to stay.
+pub(super) fn names_attribute(registry: &Registry, resource: &ResourceType, key: &str) -> bool {
+    urn_alias::split(registry, Some(resource), key).is_some_and(|alias| match alias.rest.split_once('.') {
+        Some((attr, sub)) => is_attr_name(attr) && is_attr_name(sub),
+        None => is_attr_name(alias.rest),
+    })
+}
+
 /// Whether the `schemas` of a resource list a URI.
 fn is_listed(doc: &Doc<'_>, resource: Node, uri: &str) -> bool {
     let Some(list) = doc.get(resource, name::SCHEMAS) else { return false };
@@ -178,8 +232,8 @@ fn is_listed(doc: &Doc<'_>, resource: Node, uri: &str) -> bool {
 }
 
 /// A whole extension object under another spelling of its URN, beside the canonical one or beside flat keys: its
-/// members are moved one by one.
-fn spread_merged_objects(doc: &Doc<'_>, object: Node, moves: &mut Vec<Move>) {
+/// members are moved one by one. Whether one has none, and so stays.
+fn spread_merged_objects(doc: &Doc<'_>, object: Node, moves: &mut Vec<Move>) -> bool {
     let mut spread = Vec::new();
     for (i, one) in moves.iter().enumerate() {
         let whole = one.place.len() == 1 && doc.kind(one.member) == Kind::Object && urn::is_urn(&one.place[0]);
@@ -189,14 +243,17 @@ fn spread_merged_objects(doc: &Doc<'_>, object: Node, moves: &mut Vec<Move>) {
             spread.push(i);
         }
     }
+    let mut leaves = false;
     for i in spread.into_iter().rev() {
         let whole = moves.remove(i);
+        leaves |= doc.is_empty(whole.member);
         for member in doc.children(whole.member) {
             let mut place = whole.place.clone();
             place.push(doc.key(member).into_owned());
             moves.push(Move { member, place, quirks: whole.quirks.clone(), clears: None });
         }
     }
+    leaves
 }
 
 /// Whether two places are the same, or one lies in the other.

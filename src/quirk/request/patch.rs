@@ -150,20 +150,21 @@ fn without_path<'r>(doc: &mut Doc<'_>, cx: &mut Cx<'r>, operation: Step, value: 
     let removes = cx.fixes(Id::PatchNullClear);
     let clears =
         |leaf: Option<&Attr>| removes && (operation.verb == Verb::Replace || leaf.is_some_and(Attr::is_single));
-    let settled = keys::settle(doc, cx, value, subject.resource, Form::Patch, &clears);
-    readonly_id_in_patch::drop(doc, cx, value, subject.id);
-    let mut split = Split { operation, last: operation.node, paths: Vec::new() };
-    // Where two keys name the same place the value stays one: a removal behind it could undo the other key.
-    if !settled.clash {
-        split.top(doc, cx, value, subject.resource, &settled.clears);
-    }
-    if split.last != operation.node && doc.is_empty(value) {
-        doc.remove(operation.node);
-        return;
-    }
-    if let Some(attrs) = attrs {
-        walk::object(doc, cx, value, attrs, Form::Patch);
-    }
+    keys::settle(doc, cx, value, subject.resource, Form::Patch, &clears, &mut |doc, cx, settled| {
+        readonly_id_in_patch::drop(doc, cx, value, subject.id);
+        let mut split = Split { operation, last: operation.node, paths: Vec::new() };
+        // Where two keys name the same place the value stays one: a removal behind it could undo the other key.
+        if !settled.clash {
+            split.top(doc, cx, value, subject.resource, &settled.clears);
+        }
+        if split.last != operation.node && doc.is_empty(value) {
+            doc.remove(operation.node);
+            return;
+        }
+        if let Some(attrs) = attrs {
+            walk::object(doc, cx, value, attrs, Form::Patch);
+        }
+    });
 }
 
 /// What is taken out of a value into operations of its own, in the order in which it was sent: filter keys, dotted keys

@@ -88,11 +88,24 @@ fn read<'r>(
         // A legacy URN in a path is not in the list of what is known to be sent.
         Some(alias) if alias.quirk == Some(Id::ExtLegacyKey) => (None, &*sent),
         Some(alias) => {
-            let spelled = alias.quirk.is_none_or(|quirk| cx.may(quirk, at));
             let dotted = alias.dot && !alias.rest.is_empty();
-            let separated = !dotted || cx.may(Id::UrnDotSeparator, at);
-            if !spelled || !separated {
-                return Path::parse(&sent, Syntax::Lenient).ok().map(|path| (opaque(&path), None));
+            let quirks = [alias.quirk, dotted.then_some(Id::UrnDotSeparator)];
+            if quirks.iter().any(Option::is_some) {
+                // What cannot be read behind the URN is left with it.
+                if !alias.rest.is_empty() {
+                    Path::parse(alias.rest, Syntax::Lenient).ok()?;
+                }
+                let fixed = quirks.iter().flatten().all(|&quirk| cx.fixes(quirk));
+                for quirk in quirks.into_iter().flatten() {
+                    if fixed {
+                        cx.may(quirk, at);
+                    } else {
+                        cx.report(quirk, at);
+                    }
+                }
+                if !fixed {
+                    return Path::parse(&sent, Syntax::Lenient).ok().map(|path| (opaque(&path), None));
+                }
             }
             changed = alias.quirk.is_some() || dotted;
             (Some(alias.urn), alias.rest)
@@ -175,22 +188,50 @@ fn is_active(path: &Path<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, Method};
+    use http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE};
     use serde_json::{Value, json};
 
-    use crate::quirk::{Idp, Plan, PlanSettings, Sent, normalize};
+    use crate::quirk::{Idp, Mode, Normalized, Plan, PlanSettings, Sent, normalize};
 
-    fn settled(path: &str) -> String {
+    fn run(path: &str, settings: &PlanSettings) -> (Normalized, String) {
         let schema = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
         let op = json!({"op": "replace", "path": path, "value": "x"});
         let body = json!({"schemas": [schema], "Operations": [op]}).to_string();
-        let plan = Plan::new(&PlanSettings::default(), Idp::Generic);
-        let headers = HeaderMap::new();
+        let plan = Plan::new(settings, Idp::Generic);
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/scim+json"));
         let sent = Sent { method: &Method::PATCH, target: "/Users/26", headers: &headers, body: body.as_bytes() };
-        let normalized = normalize(&plan, &sent).unwrap();
+        (normalize(&plan, &sent).unwrap(), body)
+    }
+
+    fn settled(path: &str) -> String {
+        let (normalized, body) = run(path, &PlanSettings::default());
         let body = normalized.body.unwrap_or(body.into_bytes());
         let body: Value = serde_json::from_slice(&body).unwrap();
         body["Operations"][0]["path"].as_str().unwrap().to_owned()
+    }
+
+    fn fixes(path: &str, settings: &PlanSettings) -> Vec<String> {
+        let (normalized, _) = run(path, settings);
+        assert_eq!(normalized.body.is_some(), normalized.findings.fixes().next().is_some(), "{path}");
+        normalized.findings.fixes().map(|fix| fix.quirk.as_str().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_read_is_not_told_as_mended() {
+        for path in [
+            "urn:ietf:params:scim:schemas:core:2.0:USER:urn:ietf:params:scim:schemas:extension:enterprise:2.0User",
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0User:a b",
+            "urn:ietf:params:scim:schemas:core:2.0:User.7",
+        ] {
+            assert_eq!(fixes(path, &PlanSettings::default()), Vec::<String>::new(), "{path}");
+            assert_eq!(settled(path), path);
+        }
+        let dotted = "urn:ietf:params:scim:schemas:core:2.0:USER.title";
+        assert_eq!(fixes(dotted, &PlanSettings::default()), ["schemas-malformed-urn", "urn-dot-separator"]);
+        let observed = [("urn-dot-separator".to_owned(), Mode::Observe)].into_iter().collect();
+        let settings = PlanSettings { quirks: observed, ..PlanSettings::default() };
+        assert_eq!(fixes(dotted, &settings), Vec::<String>::new(), "both or none");
     }
 
     #[test]

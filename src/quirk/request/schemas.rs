@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{schemas_unknown_uri, urn_alias};
+use super::{keys, schemas_unknown_uri, urn_alias};
 use crate::{
     json::{Doc, Kind, Node, encode},
     quirk::{Cx, Id},
@@ -24,6 +24,7 @@ pub(crate) fn of_resource(doc: &mut Doc<'_>, cx: &mut Cx<'_>, resource: Node, ki
             None => doc.key(member).into_owned(),
         })
         .filter(|key| urn::is_urn(key) && !key.eq_ignore_ascii_case(&kind.urn))
+        .filter(|key| !keys::names_attribute(cx.plan.registry(), kind, key))
         // A known-bad spelling that had to stay, since two keys name the same place, is not listed as well.
         .filter(|key| urn_alias::listed(cx.plan.registry(), Some(&kind.urn), key).is_none())
         .collect();

@@ -8,7 +8,7 @@ quirk! {
     /// Handlers that bind extensions by `schemas` drop the object without a word.
     ///
     /// The URN is appended, in POST and PUT to `/Users` and `/Groups`; known or not, every `urn:` key with an object as its
-    /// value counts as an extension. RFC 7643 3.
+    /// value counts as an extension, save a known URN with an attribute behind it. RFC 7643 3.
     ///
     /// ```scim
     /// PUT /Users/x2

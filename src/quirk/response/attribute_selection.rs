@@ -4,7 +4,7 @@ use super::query::{Ask, Pick};
 use crate::{
     json::{Doc, Kind, Node},
     quirk::{Cx, Id, quirk},
-    scim::name,
+    scim::{name, path::is_attr_name, urn},
 };
 
 quirk! {
@@ -79,7 +79,7 @@ quirk! {
 /// Applies both parameters to a resource with this core schema.
 pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, resource: Node, ask: &Ask<'_>, core: &str) {
     if !ask.excluded.is_empty() {
-        exclude(cx, doc, resource, ask.excluded.of(core), true);
+        exclude(cx, doc, resource, ask.excluded.of(core), Some(core));
     }
     let asked = ask.attributes.of(core);
     // An entry that cannot be read may ask for anything.
@@ -88,14 +88,16 @@ pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, resource: Node, ask: &Ask<
     }
 }
 
-fn exclude(cx: &mut Cx<'_>, doc: &mut Doc<'_>, value: Node, excluded: &Pick, at_top: bool) {
+/// `core` is the core schema at the top of a resource.
+fn exclude(cx: &mut Cx<'_>, doc: &mut Doc<'_>, value: Node, excluded: &Pick, core: Option<&str>) {
     for member in members(doc, value) {
-        if at_top && is_always_returned(doc, member) {
+        if core.is_some() && is_always_returned(doc, member) {
             continue;
         }
-        let Some(pick) = find(doc, member, excluded) else { continue };
+        let pick = find(doc, member, excluded).or_else(|| find_flat(doc, member, excluded, core?));
+        let Some(pick) = pick else { continue };
         if !pick.whole {
-            exclude(cx, doc, member, pick, false); // a path has three parts at most
+            exclude(cx, doc, member, pick, None); // a path has three parts at most
         } else if cx.may(Id::ExcludedAttributesIgnored, || doc.pointer(member)) {
             doc.remove(member);
         }
@@ -126,6 +128,22 @@ fn find<'p>(doc: &Doc<'_>, member: Node, pick: &'p Pick) -> Option<&'p Pick> {
     } else {
         pick.inner.get(&*key)
     }
+}
+
+/// What is picked of the attribute that a flat key names. One that had to stay, since its attribute was there, would take
+/// its place when that is left out (`ext-flat-key`).
+fn find_flat<'p>(doc: &Doc<'_>, member: Node, pick: &'p Pick, core: &str) -> Option<&'p Pick> {
+    let key = doc.key(member);
+    if doc.name(member) != 0 || !urn::is_urn(&key) {
+        return None;
+    }
+    let key = key.to_ascii_lowercase();
+    let (schema, attr) = key.rsplit_once(':').filter(|(_, attr)| is_attr_name(attr))?;
+    if schema.eq_ignore_ascii_case(core) {
+        return pick.inner.get(attr).filter(|_| !matches!(attr, "id" | "schemas"));
+    }
+    let extension = pick.inner.get(schema)?;
+    if extension.whole { Some(extension) } else { extension.inner.get(attr) }
 }
 
 /// `id` and `schemas` (RFC 7643 2.2, RFC 7644 3.9).

@@ -75,7 +75,8 @@ quirk! {
     ///
     /// Null and absent are the same state (RFC 7643 2.5), but Entra asks for a `/Schemas` without nulls.
     ///
-    /// They are removed there, at any depth. Nowhere else are nulls removed from answers.
+    /// They are removed there, at any depth, save one beside the same name in another letter case. Nowhere else are nulls
+    /// removed from answers.
     ///
     /// ```scim
     /// 200 to GET /Schemas/urn:ietf:params:scim:schemas:core:2.0:User
@@ -235,7 +236,7 @@ fn without_nulls(cx: &mut Cx<'_>, doc: &mut Doc<'_>, container: Node) {
         let kind = doc.kind(child);
         if kind.is_container() {
             without_nulls(cx, doc, child); // the parser has bounded the depth
-        } else if kind == Kind::Null && cx.may(Id::SchemasNull, || doc.pointer(child)) {
+        } else if kind == Kind::Null && !doc.collides(child) && cx.may(Id::SchemasNull, || doc.pointer(child)) {
             doc.remove(child);
         }
     }

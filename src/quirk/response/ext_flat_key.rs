@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{password_echo, schemas_extension_missing::MOST};
+use super::{
+    password_echo,
+    schemas_extension_missing::{self, MOST},
+};
 use crate::{
     json::{Doc, Kind, Node},
     quirk::{Cx, Id, quirk},
@@ -16,8 +19,9 @@ quirk! {
     /// under the extension's URN (RFC 7643 3.3). Clients do not find it.
     ///
     /// The member moves there; behind the core URN it moves to the top. A key is split only behind a known URN:
-    /// enterprise, a declared schema, or one listed in the body's `schemas`. If the target is there already, the member
-    /// is left and counted.
+    /// enterprise, a declared schema, one listed in the body's `schemas`, or that of an extension that is there (unless the
+    /// member is an object, and so perhaps an extension itself). If the target is there already, the member is left and
+    /// counted.
     ///
     /// ```scim
     /// 200 to GET /Users/2819
@@ -50,6 +54,7 @@ quirk! {
 #[cold]
 pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, resource: Node, kind: &ResourceType) {
     let listed = listed_urns(doc, resource);
+    let used = schemas_extension_missing::extensions(doc, resource);
     let mut next = doc.first(resource);
     while let Some(member) = next {
         next = doc.next(member);
@@ -61,7 +66,9 @@ pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, resource: Node, kind: &Res
         {
             continue;
         }
-        let Some((schema, attr)) = cut(cx, &listed, &key) else { continue };
+        // An object may be an extension of its own.
+        let used = if doc.kind(member) == Kind::Object { &[][..] } else { &used };
+        let Some((schema, attr)) = cut(cx, &listed, used, &key) else { continue };
         if !is_attr_name(attr) {
             continue;
         }
@@ -134,13 +141,14 @@ impl Target {
 }
 
 /// The schema and the attribute of a flat key; `None` when it is no such key, or a schema's own.
-fn cut<'k>(cx: &Cx<'_>, listed: &[String], key: &'k str) -> Option<(String, &'k str)> {
+/// A schema is known by the registry, by `schemas`, or by its extension, which `schemas-extension-missing` is to list.
+fn cut<'k>(cx: &Cx<'_>, listed: &[String], used: &[String], key: &'k str) -> Option<(String, &'k str)> {
     if listed.iter().any(|urn| urn.eq_ignore_ascii_case(key)) {
         return None;
     }
     let known = cx.plan.registry().known_urn(key).filter(|known| known.separator == Some(':'));
     let known = known.map(|known| (known.urn.to_owned(), known.rest));
-    let listed = listed.iter().filter_map(|urn| {
+    let listed = listed.iter().chain(used).filter_map(|urn| {
         let rest = key.get(urn.len()..)?.strip_prefix(':')?;
         key[..urn.len()].eq_ignore_ascii_case(urn).then(|| (urn.clone(), rest))
     });

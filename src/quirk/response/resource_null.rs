@@ -14,7 +14,7 @@ quirk! {
     ///
     /// Opt-in, because a client may read null as "known to be empty". When fixed, nulls are dropped at the top of a resource,
     /// in its known extensions and in complex attributes, single or in a list. `id`, `schemas`, `meta` and `active` are never
-    /// touched, nor what no schema knows.
+    /// touched, nor what no schema knows, nor a null beside the same name in another letter case.
     ///
     /// ```scim
     /// # enable: resource-null
@@ -77,7 +77,8 @@ fn within(cx: &mut Cx<'_>, doc: &mut Doc<'_>, object: Node, attrs: &crate::scim:
 }
 
 fn one(cx: &mut Cx<'_>, doc: &mut Doc<'_>, member: Node) {
-    if cx.may(Id::ResourceNull, || doc.pointer(member)) {
+    // Beside the same name in another letter case it says which of the two is read.
+    if !doc.collides(member) && cx.may(Id::ResourceNull, || doc.pointer(member)) {
         doc.remove(member);
     }
 }

@@ -40,14 +40,16 @@ quirk! {
     };
 }
 
-/// Takes `password` and `emails.display` out of the definition of User.
+/// Takes `password` and `emails.display` out of the definition of User, as often as they stand there.
 pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, attributes: Node) {
-    if let Some(password) = defined(doc, attributes, "password") {
+    for password in defined(doc, attributes, "password") {
         remove(cx, doc, password);
     }
-    let subs = defined(doc, attributes, "emails").and_then(|emails| doc.get(emails, name::SUB_ATTRIBUTES));
-    if let Some(display) = subs.and_then(|subs| defined(doc, subs, "display")) {
-        remove(cx, doc, display);
+    for emails in defined(doc, attributes, "emails") {
+        let Some(subs) = doc.get(emails, name::SUB_ATTRIBUTES) else { continue };
+        for display in defined(doc, subs, "display") {
+            remove(cx, doc, display);
+        }
     }
 }
 
@@ -57,8 +59,10 @@ fn remove(cx: &mut Cx<'_>, doc: &mut Doc<'_>, definition: Node) {
     }
 }
 
-fn defined(doc: &Doc<'_>, list: Node, attr: &str) -> Option<Node> {
-    doc.children(list).filter(|&item| doc.kind(item) == Kind::Object).find(|&item| {
-        doc.get(item, name::NAME).and_then(|name| doc.string(name)).is_some_and(|name| name.eq_ignore_ascii_case(attr))
-    })
+fn defined(doc: &Doc<'_>, list: Node, attr: &str) -> Vec<Node> {
+    let is_it = |item: &Node| {
+        let name = doc.get(*item, name::NAME).and_then(|name| doc.string(name));
+        name.is_some_and(|name| name.eq_ignore_ascii_case(attr))
+    };
+    doc.children(list).filter(|&item| doc.kind(item) == Kind::Object).filter(is_it).collect()
 }

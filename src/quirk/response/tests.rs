@@ -15,6 +15,7 @@ const UPSTREAM: &str = "http://127.0.0.1:8080/scim/v2";
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 const LIST: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
+const SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:Schema";
 const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 
 /// An answer, and the tenant it is for.
@@ -779,6 +780,55 @@ fn colliding_keys_are_left_but_for_the_password() {
 }
 
 #[test]
+fn a_null_that_goes_stands_in_no_keys_way() {
+    for (sent, expected) in [
+        (
+            json!({"id": "1", ENTERPRISE: {"department": null}, (format!("{ENTERPRISE}:department")): "d", "title": null,
+                (format!("{USER}:title")): "t", (format!("{USER}:active")): true, "active": null, "meta": {}}),
+            json!({"id": "1", ENTERPRISE: {"department": "d"}, "title": "t", (format!("{USER}:active")): true,
+                "active": null, "meta": {}}),
+        ),
+        (
+            json!({"id": "1", ENTERPRISE: null, "meta": {"resourceType": "User"},
+                "urn:scim:schemas:extension:enterprise:1.0": {"manager": {"managerId": "7"}}}),
+            json!({"id": "1", ENTERPRISE: {"manager": {"value": "7"}}, "meta": {"resourceType": "User"}}),
+        ),
+    ] {
+        let case = |mut body: Value| {
+            body["schemas"] = json!([USER, ENTERPRISE]);
+            Case::new("200 to GET /Users/1", body)
+        };
+        let mut got = case(sent.clone()).enable("resource-null").enable("scim11-translate").run().json();
+        got.as_object_mut().expect("an object").remove("schemas");
+        assert_eq!(got, expected);
+        assert!(!case(sent).enable("scim11-translate").run().fixed.contains(&"resource-null"));
+    }
+}
+
+/// Without the null the other would be the attribute.
+#[test]
+fn a_null_beside_its_name_in_another_case_is_left() {
+    let user = format!(
+        r#"{{"schemas":["{USER}"],"id":"1","meta":{{"resourceType":"User"}},"name":null,"Name":{{"familyName":"x"}},"emails":[
+        {{"value":"a@b.c","type":null,"Type":"work","display":null}}],"title":null}}"#
+    );
+    let out = Case::new("200 to GET /Users/1", user).enable("resource-null").run();
+    assert_eq!(
+        out.json(),
+        json!({"schemas": [USER], "id": "1", "meta": {"resourceType": "User"}, "name": null,
+            "Name": {"familyName": "x"}, "emails": [{"value": "a@b.c", "type": null, "Type": "work"}]})
+    );
+    let schema = format!(
+        r#"{{"schemas":["{SCHEMA}"],"id":"{USER}","description":null,"attributes":[{{"name":"x","type":null,"Type":"STRING"}}]}}"#
+    );
+    let out = Case::new("200 to GET /Schemas/x", schema).run();
+    assert_eq!(
+        out.json(),
+        json!({"schemas": [SCHEMA], "id": USER, "attributes": [{"name": "x", "type": null, "Type": "STRING"}]})
+    );
+}
+
+#[test]
 fn flat_keys_go_where_they_belong() {
     let body = json!({"schemas": [USER, "urn:acme:2.0:User"], "id": "1", "meta": {},
         format!("{ENTERPRISE}:Department"): "Sales", format!("{ENTERPRISE}:manager"): {"value": "2"},
@@ -792,6 +842,25 @@ fn flat_keys_go_where_they_belong() {
         "urn:acme:2.0:User:badge": 5, "urn:other:1.0:x": "y", format!("{ENTERPRISE}:a.b"): 1, "urn:acme:2.0:User": {"badge": 1}})
     );
     assert_eq!(out.fixed, ["ext-flat-key", "schemas-extension-missing"]);
+}
+
+/// `schemas` is filled after the keys are settled, and a second run would know by it what the first had not.
+#[test]
+fn an_extension_that_is_there_is_known_before_it_is_listed() {
+    for schemas in [json!(null), json!([USER])] {
+        let mut body = json!({"schemas": schemas, "id": "1", "urn:acme:2.0:User": {"badge": 1}, "meta": {},
+            "urn:acme:2.0:User:tag": ["1"], "urn:acme:2.0:User:Extra": {"a": 1}, "urn:other:1.0:x": "y"});
+        if body["schemas"].is_null() {
+            body.as_object_mut().expect("an object").remove("schemas");
+        }
+        let out = Case::new("200 to GET /Users", list(&[body])).run();
+        assert_eq!(
+            out.json()["Resources"][0],
+            json!({"schemas": [USER, "urn:acme:2.0:User", "urn:acme:2.0:User:Extra"], "id": "1", "meta": {},
+                "urn:acme:2.0:User": {"badge": 1, "tag": ["1"]}, "urn:acme:2.0:User:Extra": {"a": 1},
+                "urn:other:1.0:x": "y"})
+        );
+    }
 }
 
 #[test]
@@ -826,6 +895,52 @@ fn old_resources_are_translated_before_they_are_judged() {
         (0..40_000).map(|n| json!(format!("urn:x:{n}"))).chain((0..40_000).map(|_| json!(old))).collect();
     let out = run("200 to GET /Users/1", json!({"schemas": many, "id": "1", "meta": {"resourceType": "User"}}));
     assert_eq!(out.json()["schemas"].as_array().map(Vec::len), Some(40_001));
+}
+
+/// A flat key that stays because its attribute is there is excluded with it, or it would take its place.
+#[test]
+fn what_is_excluded_is_excluded_under_each_of_its_names() {
+    let title = format!("{USER}:Title");
+    let department = format!("{ENTERPRISE}:department");
+    let body = json!({"schemas": [USER, ENTERPRISE], "id": "1", "title": "a", (title.clone()): "b",
+        (format!("{USER}:id")): "2", ENTERPRISE: {"department": "c", "division": "d"}, (department.clone()): "e",
+        "meta": {}});
+    for (excluded, gone) in [
+        ("title,id", vec!["title", &title]),
+        (ENTERPRISE, vec![ENTERPRISE, &department]),
+        (&format!("{ENTERPRISE}:Division"), vec![]),
+    ] {
+        let mut expected = body.clone();
+        let members = expected.as_object_mut().expect("an object");
+        gone.into_iter().for_each(|name| drop(members.shift_remove(name)));
+        if let Some(extension) = members.get_mut(ENTERPRISE).filter(|_| excluded.ends_with("Division")) {
+            extension.as_object_mut().expect("an object").shift_remove("division");
+        }
+        let out = Case::new(&format!("200 to GET /Users/1?excludedAttributes={excluded}"), &body).run();
+        assert_eq!(out.json(), expected, "{excluded}");
+    }
+    let out = Case::new(&format!("200 to GET /Users/1?excludedAttributes={department}"), &body).run();
+    assert_eq!(out.json()[ENTERPRISE], json!({"division": "d"}));
+    assert_eq!(out.json().get(&department), None);
+}
+
+#[test]
+fn what_entra_refuses_is_taken_out_as_often_as_it_is_defined() {
+    let password = json!({"name": "password", "type": "string"});
+    let emails = |subs: Value| json!({"name": "emails", "type": "complex", "multiValued": true, "subAttributes": subs});
+    let (value, display) = (json!({"name": "value"}), json!({"name": "Display"}));
+    let schema = |attributes: Value| json!({"schemas": [SCHEMA], "id": USER, "attributes": attributes});
+    let sent = schema(json!([
+        password,
+        {"name": "displayName"},
+        emails(json!([display, value, display])),
+        password,
+        emails(json!([display])),
+    ]));
+    let expected = schema(json!([{"name": "displayName"}, emails(json!([value])), emails(json!([]))]));
+    let out = Case::new("200 to GET /Schemas", list(&[sent])).idp(Idp::Entra).run();
+    assert_eq!(out.json()["Resources"][0], expected);
+    assert_eq!(out.fixed, ["schemas-entra-unsupported"]);
 }
 
 #[test]

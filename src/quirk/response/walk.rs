@@ -78,7 +78,7 @@ fn stated_kind<'p>(cx: &Cx<'p>, doc: &Doc<'_>, resource: Node) -> Option<&'p Res
 }
 
 fn resource(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, env: Env<'_>, role: Role<'_>) {
-    prepare(cx, doc, at, kind, env.old_list);
+    prepare(cx, doc, at, kind, env);
     let seen = members_of(cx, doc, at, kind, env.bases);
     if env.nulls {
         resource_null::drop(cx, doc, at, kind);
@@ -134,9 +134,9 @@ fn lacks(doc: &Doc<'_>, object: Node, number: u16, key: &str) -> bool {
 }
 
 /// What has to be in its place before members are known: SCIM 1.1 and fully qualified keys.
-fn prepare(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, old_list: bool) {
+fn prepare(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, env: Env<'_>) {
     let mut qualified = 0;
-    let mut old = old_list;
+    let mut old = env.old_list;
     let unknown = doc.had_name(0).then(|| doc.children(at).filter(|&member| doc.name(member) == 0));
     for member in unknown.into_iter().flatten() {
         let key = doc.key(member);
@@ -145,8 +145,12 @@ fn prepare(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, ol
             old |= scim11_translate::is_old_key(&key);
         }
     }
-    if (old || scim11_translate::is_old(doc, at)) && cx.plan.mode(Direction::Response, Id::Scim11Translate) != Mode::Off
-    {
+    old |= scim11_translate::is_old(doc, at);
+    // A null that is to go stands in no key's way. Those of moved members go later.
+    if env.nulls && (old || qualified > 0) && cx.fixes(Id::ResourceNull) {
+        resource_null::drop(cx, doc, at, kind);
+    }
+    if old && cx.plan.mode(Direction::Response, Id::Scim11Translate) != Mode::Off {
         scim11_translate::resource(cx, doc, at, kind);
     }
     if (1..=schemas_extension_missing::MOST).contains(&qualified) {
