@@ -1,6 +1,9 @@
 //! `attributes` and `excludedAttributes` without effect.
 
-use super::query::{Ask, Pick};
+use super::{
+    query::{Ask, Pick},
+    scim11_translate,
+};
 use crate::{
     json::{Doc, Kind, Node},
     quirk::{Cx, Id, quirk},
@@ -130,12 +133,15 @@ fn find<'p>(doc: &Doc<'_>, member: Node, pick: &'p Pick) -> Option<&'p Pick> {
     }
 }
 
-/// What is picked of the attribute that a flat key names. One that had to stay, since its attribute was there, would take
-/// its place when that is left out (`ext-flat-key`).
+/// What is picked of the attribute that a flat key or an old URN names. One that had to stay, since its attribute was there,
+/// would take its place when that is left out (`ext-flat-key`, `scim11-translate`).
 fn find_flat<'p>(doc: &Doc<'_>, member: Node, pick: &'p Pick, core: &str) -> Option<&'p Pick> {
     let key = doc.key(member);
     if doc.name(member) != 0 || !urn::is_urn(&key) {
         return None;
+    }
+    if key.eq_ignore_ascii_case(scim11_translate::ENTERPRISE) {
+        return pick.inner.get(&urn::ENTERPRISE_USER.to_ascii_lowercase());
     }
     let key = key.to_ascii_lowercase();
     let (schema, attr) = key.rsplit_once(':').filter(|(_, attr)| is_attr_name(attr))?;

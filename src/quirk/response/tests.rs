@@ -925,6 +925,21 @@ fn what_is_excluded_is_excluded_under_each_of_its_names() {
 }
 
 #[test]
+fn an_old_extension_that_stayed_is_left_out_with_the_new_one() {
+    let old = "urn:scim:schemas:extension:enterprise:1.0";
+    for listed in [json!([USER]), json!([USER, old])] {
+        let body = json!({"schemas": listed, "id": "1", "userName": "u", ENTERPRISE: "x", (old): {"department": "d"},
+            "meta": {"resourceType": "User"}});
+        let both = ["attributes=userName".to_owned(), format!("excludedAttributes={ENTERPRISE},meta")];
+        for query in both {
+            let case = Case::new(&format!("200 to GET /Users/1?{query}"), &body);
+            let out = case.enable("scim11-translate").enable("attributes-ignored").run();
+            assert_eq!(out.json(), json!({"schemas": [USER, ENTERPRISE], "id": "1", "userName": "u"}), "{query}");
+        }
+    }
+}
+
+#[test]
 fn what_entra_refuses_is_taken_out_as_often_as_it_is_defined() {
     let password = json!({"name": "password", "type": "string"});
     let emails = |subs: Value| json!({"name": "emails", "type": "complex", "multiValued": true, "subAttributes": subs});

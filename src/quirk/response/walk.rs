@@ -109,6 +109,10 @@ fn resource(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, e
     }
     if env.ask.is_limited() {
         attribute_selection::fix(cx, doc, at, env.ask, &kind.urn);
+        // An old URN stays for the sake of an extension that may have been left out.
+        if cx.fixes(Id::Scim11Translate) && scim11_translate::is_old(doc, at) {
+            scim11_translate::schemas(cx, doc, at, if *kind.urn == *urn::GROUP { urn::GROUP } else { urn::USER });
+        }
     } else if *kind.urn == *urn::USER {
         if !seen.active {
             cx.report(Id::ActiveMissing, || doc.pointer(at));
