@@ -102,7 +102,10 @@ pub(crate) fn items(doc: &Doc<'_>, list: Node, place: Place<'_>) -> Option<Node>
             Place::Schemas => key == "schemas" && !doc.is_empty(*member),
             _ => false,
         };
-        named && doc.kind(*member) == Kind::Array && doc.children(*member).all(|item| doc.kind(item) == Kind::Object)
+        named
+            && !doc.collides(*member)
+            && doc.kind(*member) == Kind::Array
+            && doc.children(*member).all(|item| doc.kind(item) == Kind::Object)
     };
     doc.children(list).find(is_items)
 }

@@ -48,6 +48,10 @@ pub(crate) fn fix(cx: &mut Cx<'_>, doc: &mut Doc<'_>, list: Node) {
     if schemas.is_none() && doc.find(list, "schemas").is_some() {
         return; // two spellings of it
     }
+    let has_items = |list| doc.children(list).any(|item| doc.kind(item) == Kind::Object);
+    if schemas.is_some_and(|schemas| doc.collides(schemas) && has_items(schemas)) {
+        return; // what `discovery-key` has left
+    }
     match schemas {
         Some(schemas) if names(doc, list, name::SCHEMAS, urn::LIST_RESPONSE) => {
             if doc.kind(schemas) == Kind::String {

@@ -924,6 +924,15 @@ fn what_is_excluded_is_excluded_under_each_of_its_names() {
     assert_eq!(out.json().get(&department), None);
 }
 
+/// Renamed, the one would leave its name to the other; and replaced by the URN of a list, what it holds would be lost.
+#[test]
+fn items_under_a_key_that_collides_are_left() {
+    let body =
+        format!(r#"{{"totalResults":1,"startIndex":1,"itemsPerPage":0,"SCHEMAS":{{}},"schemas":[{{"id":"{USER}"}}]}}"#);
+    let out = Case::new("200 to GET /Schemas", body).run();
+    assert!(out.is_unchanged(), "{}", out.json());
+}
+
 #[test]
 fn an_old_extension_that_stayed_is_left_out_with_the_new_one() {
     let old = "urn:scim:schemas:extension:enterprise:1.0";
