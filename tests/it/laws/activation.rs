@@ -10,10 +10,12 @@ pub(crate) fn actives(value: &Value, found: &mut Vec<Value>) {
     };
     match value {
         Value::Object(members) => {
-            if let (Some(path), Some(value)) = (members.get("path").and_then(Value::as_str), members.get("value"))
-                && is_active(path)
-            {
-                found.push(value.clone());
+            // Names fold case (RFC 7643 2.1), and the engine gives them the one that the RFC writes.
+            let named = |name: &'static str| {
+                members.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+            };
+            if named("path").filter_map(Value::as_str).any(is_active) {
+                found.extend(named("value").cloned());
             }
             for (key, value) in members {
                 if is_active(key) {
