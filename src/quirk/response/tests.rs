@@ -934,6 +934,16 @@ fn items_under_a_key_that_collides_are_left() {
 }
 
 #[test]
+fn a_location_that_is_left_out_stands_in_no_headers_way() {
+    let body = json!({"schemas": [USER], "id": "1", "userName": "u", "meta": {"location": r#"{"op":"false"}"#}});
+    for (query, expected) in [("attributes=userName", Some("/Users/1")), ("attributes=meta", None)] {
+        let case = Case::new(&format!("201 to POST /Users?{query}"), &body).enable("attributes-ignored");
+        let out = case.run();
+        assert_eq!(out.header("location").map(str::to_owned), expected.map(|path| format!("{BASE}{path}")), "{query}");
+    }
+}
+
+#[test]
 fn an_old_extension_that_stayed_is_left_out_with_the_new_one() {
     let old = "urn:scim:schemas:extension:enterprise:1.0";
     for listed in [json!([USER]), json!([USER, old])] {

@@ -87,6 +87,7 @@ fn resource(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, e
     schemas(cx, doc, at, kind, env.ask, &seen, in_list);
     let has_meta = seen.meta.is_some_and(|meta| doc.kind(meta) != Kind::Null);
     let adds_meta = !has_meta && lacks(doc, at, name::META, "meta") && !env.ask.keeps_out(&kind.urn, "meta");
+    let mut without_location = None;
     match role {
         Role::InList if adds_meta => meta_missing::fix(cx, doc, at, kind, None),
         Role::InList => {}
@@ -105,10 +106,19 @@ fn resource(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, e
                 meta_missing::fix(cx, doc, at, kind, uri.as_deref());
             }
             *new = subject.settle(cx, doc, header);
+            if env.created && header.is_none() && new.is_none() {
+                without_location = Some((subject, new));
+            }
         }
     }
     if env.ask.is_limited() {
         attribute_selection::fix(cx, doc, at, env.ask, &kind.urn);
+        // A location that was no use has been left out with the rest of `meta`, and the resource is as one without.
+        if let Some((subject, new)) = without_location.filter(|_| cx.fixes(Id::LocationMissing))
+            && lacks(doc, at, name::META, "meta")
+        {
+            *new = subject.settle(cx, doc, None);
+        }
         // An old URN stays for the sake of an extension that may have been left out.
         if cx.fixes(Id::Scim11Translate) && scim11_translate::is_old(doc, at) {
             scim11_translate::schemas(cx, doc, at, if *kind.urn == *urn::GROUP { urn::GROUP } else { urn::USER });
