@@ -292,6 +292,10 @@ pub fn names_canary(target: &str, body: &[u8]) -> bool {
             Value::Object(members) => {
                 members.iter().any(|(key, value)| key.to_ascii_lowercase().contains("zq9canary") || in_names(value))
             }
+            // JSON in a text is looked into, so its names are names.
+            Value::String(text) if text.trim_start().starts_with(['{', '[']) => {
+                serde_json::from_str(text).is_ok_and(|value: Value| in_names(&value))
+            }
             _ => false,
         }
     }
