@@ -199,8 +199,13 @@ fn whole(faults: &mut Faults, value: &Value, kind: Kind, at: &str) {
     members_of(faults, value, kind.schema(), at);
 }
 
-/// Whether a message names a schema. A list of others cannot be mended, and is taken as it is.
+/// Whether a message names a schema. A list of others cannot be mended, and is taken as it is; so are two spellings of the
+/// name, of which nobody knows which one is read.
 fn names(value: &Value) -> bool {
+    let members = value.as_object().into_iter().flatten();
+    if members.filter(|(key, _)| key.eq_ignore_ascii_case("schemas")).count() > 1 {
+        return true;
+    }
     match value.get("schemas") {
         None | Some(Value::Null) => false,
         Some(Value::Array(urns)) => !urns.is_empty(),
@@ -208,10 +213,14 @@ fn names(value: &Value) -> bool {
     }
 }
 
-/// A member that is there in another spelling only.
+/// A member that is there in another spelling only. Of two nobody knows which one is read, so they are left.
 fn spelled(faults: &mut Faults, members: &serde_json::Map<String, Value>, name: &str, at: &str) {
-    let other = members.keys().any(|key| key != name && key.eq_ignore_ascii_case(name));
-    faults.check(!other || members.contains_key(name), &format!("{at}/{name}"), "names have the schema's spelling");
+    let others = members.keys().filter(|key| *key != name && key.eq_ignore_ascii_case(name)).count();
+    faults.check(
+        others != 1 || members.contains_key(name),
+        &format!("{at}/{name}"),
+        "names have the schema's spelling",
+    );
 }
 
 fn members_of(faults: &mut Faults, value: &Value, schema: &Schema, at: &str) {
