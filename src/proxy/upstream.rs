@@ -105,7 +105,7 @@ impl Outgoing {
         *request.version_mut() = Version::HTTP_11;
         *request.headers_mut() = self.headers.clone();
         if let Some(host) = self.tenant.place.host.as_ref().filter(|_| sets_host && self.is_at_its_origin()) {
-            request.headers_mut().insert(header::HOST, host.clone());
+            request.headers_mut().entry(header::HOST).or_insert_with(|| host.clone());
         }
         trace::continue_in(span, request.headers_mut());
         request
