@@ -62,7 +62,8 @@ impl Process {
         let (log, out) = (Kept::of(child.stderr.take().unwrap()), Kept::of(child.stdout.take().unwrap()));
         let mut process = Self { child, data, admin, log, out };
         let began = Instant::now();
-        while TcpStream::connect(data).is_err() {
+        // Each port on its own: the second is bound a moment after the first.
+        while [data, admin].iter().any(|port| TcpStream::connect(port).is_err()) {
             let ended = process.child.try_wait().unwrap();
             assert!(ended.is_none() && began.elapsed() < PATIENCE, "it does not listen: {}", process.log());
             thread::sleep(Duration::from_millis(20));
