@@ -5,6 +5,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    io::{self, Write},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -308,10 +309,20 @@ impl Ledger {
 
     /// All books as bytes, with the key by which their objects are named.
     pub fn snapshot(&self, key: &Key, now: Moment) -> Vec<u8> {
-        let mut writer = snapshot::Writer::new(key, now);
+        let mut bytes = Vec::new();
+        // A vector takes all of them.
+        let _ = self.write(&mut bytes, key, now);
+        bytes
+    }
+
+    /// The same to wherever it goes, book by book.
+    pub(super) fn write(&self, out: &mut impl Write, key: &Key, now: Moment) -> io::Result<()> {
+        let mut writer = snapshot::Writer::new(out, key, now)?;
         for slot in self.all() {
             let inner = lock(&slot.inner);
-            writer.book(&slot.tenant, *inner.meters.label == *slot.tenant, &inner.book);
+            writer.take(&slot.tenant, *inner.meters.label == *slot.tenant, &inner.book);
+            drop(inner);
+            writer.put()?;
         }
         writer.finish()
     }

@@ -8,7 +8,7 @@
 use std::{
     collections::VecDeque,
     fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, BufWriter, Read, Write},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -99,7 +99,7 @@ impl Ledger {
     /// # Errors
     /// The disk is full, read-only or broken.
     pub fn save(&self, path: &Path, key: &Key, now: Moment) -> io::Result<()> {
-        let written = write(path, &self.snapshot(key, now));
+        let written = write(path, |file| self.write(file, key, now));
         self.wrote(written.is_ok(), now);
         written
     }
@@ -133,13 +133,13 @@ fn read_file(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     // Replicas may share a folder, and in its own namespace each of them is process 1.
     let random = getrandom::u64().unwrap_or_else(|_| std::process::id().into());
     let beside = folder.join(format!("{}{random:016x}.tmp", head(path)));
-    let written = write_new(&beside, bytes).and_then(|()| fs::rename(&beside, path));
+    let written = write_new(&beside, fill).and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
         // It may not even have been made.
         let _ = fs::remove_file(&beside);
@@ -150,14 +150,14 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_new(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    let mut file = BufWriter::new(options.open(path)?);
+    fill(&mut file)?;
+    file.into_inner()?.sync_all()
 }
 
 fn name(path: &Path) -> String {
@@ -207,34 +207,55 @@ fn put_aside(path: &Path, now: Moment) -> Option<PathBuf> {
     Some(aside)
 }
 
-/// Puts books into bytes, as many as there is room for.
-pub(super) struct Writer(Vec<u8>);
+/// Writes books, as many as there is room for. It holds one of them at a time: all together would be memory that the
+/// process needs for nothing else, once for each thread that ever wrote.
+pub(super) struct Writer<W> {
+    out: W,
+    sum: Sha256,
+    /// Bytes that are written.
+    length: usize,
+    record: Record,
+}
 
-impl Writer {
-    pub(super) fn new(key: &Key, now: Moment) -> Self {
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes.extend_from_slice(key.expose());
-        bytes.extend_from_slice(&now.0.to_le_bytes());
-        Self(bytes)
+impl<W: Write> Writer<W> {
+    pub(super) fn new(out: W, key: &Key, now: Moment) -> io::Result<Self> {
+        let mut writer = Self { out, sum: Sha256::new(), length: 0, record: Record::default() };
+        writer.record.0.extend_from_slice(MAGIC);
+        writer.record.u32(VERSION);
+        writer.record.0.extend_from_slice(key.expose());
+        writer.record.u64(now.0);
+        writer.put()?;
+        Ok(writer)
     }
 
-    /// One that does not fit is left out.
-    pub(super) fn book(&mut self, tenant: &str, labelled: bool, book: &Book) {
-        let before = self.0.len();
-        self.write(tenant, labelled, book);
-        if self.0.len() + CHECKSUM > LARGEST {
-            self.0.truncate(before);
+    /// Takes a book, so that [`Writer::put`] can write it when nobody waits for the book any more.
+    pub(super) fn take(&mut self, tenant: &str, labelled: bool, book: &Book) {
+        self.record.book(tenant, labelled, book);
+    }
+
+    /// Writes what was taken. A book that does not fit is left out.
+    pub(super) fn put(&mut self) -> io::Result<()> {
+        let Record(bytes) = &mut self.record;
+        if self.length + bytes.len() + CHECKSUM <= LARGEST {
+            self.out.write_all(bytes)?;
+            self.sum.update(&*bytes);
+            self.length += bytes.len();
         }
+        bytes.clear();
+        Ok(())
     }
 
-    pub(super) fn finish(mut self) -> Vec<u8> {
-        let sum = Sha256::digest(&self.0);
-        self.0.extend_from_slice(&sum);
-        self.0
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        self.out.write_all(&self.sum.finalize())
     }
+}
 
-    fn write(&mut self, tenant: &str, labelled: bool, book: &Book) {
+/// One book in bytes.
+#[derive(Default)]
+struct Record(Vec<u8>);
+
+impl Record {
+    fn book(&mut self, tenant: &str, labelled: bool, book: &Book) {
         self.u32(tenant.len() as u32);
         self.0.extend_from_slice(tenant.as_bytes());
         self.u8(u8::from(labelled));
@@ -253,8 +274,7 @@ impl Writer {
             self.pairs(set.iter().len(), set.iter());
         }
         self.distinct(&book.seen);
-        let names: Vec<_> = book.names.iter().collect();
-        self.pairs(names.len(), names.into_iter());
+        self.pairs(book.names.iter().count(), book.names.iter());
         self.u8(book.rhythm.long);
         self.u32(book.rhythm.intervals.len() as u32);
         book.rhythm.intervals.iter().for_each(|interval| self.u64(*interval));
