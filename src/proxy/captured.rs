@@ -4,10 +4,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use super::{
-    body::{Flow, Payload},
-    upstream::Outgoing,
-};
+use super::{body::Payload, reply::Flow, upstream::Outgoing};
 use crate::observe::{
     account::{Body, Got, Kept, Sent},
     facts,

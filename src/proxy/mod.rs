@@ -1,5 +1,6 @@
 //! The way of one exchange. The files are the route: `accept` and `announce`, `route`, `normalize`, `paging`,
-//! `media_type`, `upstream`, `redirect`, `repair`; `refusal` answers where the way ends early, `exchange` says at the end what happened.
+//! `media_type`, `upstream`, `redirect`, `repair`, `reply`; `refusal` answers where the way ends early, `exchange` says
+//! at the end what happened.
 //!
 //! Steps are plain functions and `?`; what a step refuses becomes an answer in one place. There are no layers: the
 //! bounds (time, size, number) belong to the steps that can name them in their answer.
@@ -25,6 +26,7 @@ mod redirect;
 mod refusal;
 mod reload;
 mod repair;
+mod reply;
 mod route;
 mod running;
 mod serve;
@@ -48,13 +50,14 @@ use tracing::Instrument;
 
 use self::{
     accept::Connection,
-    body::{Bounds, Flow, Inbound, Payload, Reply, Times},
+    body::{Bounds, Inbound, Payload},
     exchange::Exchange,
     headers::Ids,
     life::{Life, Phase},
     refusal::Refusal,
     reload::Reloads,
     repair::Question,
+    reply::{Flow, Reply, Times},
     route::Way,
     running::Running,
     upstream::Outgoing,

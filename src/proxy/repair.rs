@@ -16,12 +16,13 @@ use tokio::time;
 use tracing::Instrument;
 
 use super::{
-    body::{self, Decoded, Flow},
+    body::{self, Decoded},
     budget::{Budget, FREE, Share},
     exchange::{Exchange, Unread},
     headers,
     normalize::{LARGE, edit, elsewhere, rooted},
     refusal::Refusal,
+    reply::Flow,
 };
 use crate::{
     gate::Tenant,
