@@ -65,6 +65,10 @@ pub(super) mod flag {
     pub(in super::super) const MOVED: u16 = 1 << 11;
     /// The container's first child is `start`.
     pub(in super::super) const HEAD: u16 = 1 << 12;
+    /// The container came with the keys and kinds of the one that it was compared with.
+    pub(in super::super) const LIKE: u16 = 1 << 13;
+    /// That was the element before it.
+    pub(in super::super) const NEIGHBOUR: u16 = 1 << 14;
 }
 
 /// 24 bytes: less than the text of a group's member takes.
@@ -201,6 +205,28 @@ impl<'a> Doc<'a> {
     /// Whether a member's key differs from another of its object in letter case alone.
     pub fn collides(&self, node: Node) -> bool {
         self.cells[node.0 as usize].is(flag::COLLIDES)
+    }
+
+    /// Whether two neighbouring elements are as they came, and came with the same keys in the same order and with values of
+    /// the same kinds, all the way down; `true` and `false` are of one kind here. Then what stands in one of them at some
+    /// [`Doc::offset`] stands in the other at the same.
+    ///
+    /// What is alike is not always known to be: `false` says nothing.
+    pub fn are_alike(&self, before: Node, node: Node) -> bool {
+        const ALIKE: u16 = flag::LIKE | flag::NEIGHBOUR;
+        const EDITED: u16 = flag::REMOVED | flag::DIRTY | flag::ARENA | flag::MOVED | flag::HEAD;
+        let (first, second) = (&self.cells[before.0 as usize], &self.cells[node.0 as usize]);
+        second.meta & ALIKE == ALIKE && first.next == node.0 && (first.meta | second.meta) & EDITED == 0
+    }
+
+    /// How far a value that came inside another is from its beginning; `None` if it did not come there.
+    pub fn offset(&self, outer: Node, inner: Node) -> Option<u32> {
+        inner.0.checked_sub(outer.0)
+    }
+
+    /// The value at an [`Doc::offset`] that was found in an element that is alike.
+    pub fn at(&self, outer: Node, offset: u32) -> Node {
+        Node(outer.0 + offset)
     }
 
     /// A member's key, decoded; empty for elements.
@@ -744,6 +770,8 @@ impl Iterator for Children<'_, '_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::{Duplicates, NoNames};
     use super::*;
 
@@ -770,6 +798,129 @@ mod tests {
         }
         let text = r#"[{"a":1,"b":2},{"a":1,"b":2,"c":3},{"b":1,"a":2},{"a":{"a":1}},{"a":{"a":1,"b":2},"b":3}]"#;
         assert!(Doc::parse(text, &NoNames, Duplicates::Refuse).is_ok());
+    }
+
+    /// Which neighbours in an array are known to be alike.
+    fn alike(text: &str) -> Vec<bool> {
+        let d = doc(text);
+        let items: Vec<Node> = d.children(d.root()).collect();
+        items.windows(2).map(|pair| d.are_alike(pair[0], pair[1])).collect()
+    }
+
+    #[test]
+    fn neighbours_with_the_same_keys_and_kinds_are_alike() {
+        for pair in [
+            r#"[{"a":1,"b":"x"},{"a":2,"b":"yy"}]"#,
+            r#"[{"a":true},{"a":false}]"#,
+            r#"[{"a":{"b":[1,{"c":null}],"d":{}}},{"a":{"b":[2,{"c":null}],"d":{}}}]"#,
+            r#"[{"a":[{"x":1},{"y":2}]},{"a":[{"x":3},{"y":4}]}]"#,
+            r#"[[1,"x"],[2,"y"]]"#,
+        ] {
+            assert_eq!(alike(pair), [true], "{pair}");
+        }
+        for pair in [
+            r#"[{"a":1},{"b":1}]"#,
+            r#"[{"a":1},{"A":1}]"#,
+            r#"[{"a":1},{"a":"1"}]"#,
+            r#"[{"a":1},{"a":null}]"#,
+            r#"[{"a":1},{"a":1,"b":2}]"#,
+            r#"[{"a":1,"b":2},{"a":1}]"#,
+            r#"[{"a":1,"b":2},{"b":1,"a":2}]"#,
+            r#"[{"a":{}},{"a":{"b":1}}]"#,
+            r#"[{"a":[1]},{"a":[1,2]}]"#,
+            r#"[{"a":[1,2]},{"a":[1]}]"#,
+            r#"[{"a":[1,2]},{"a":[1,"2"]}]"#,
+            r#"[{"a":[{"x":1},{"x":2}]},{"a":[{"x":1},{"y":2}]}]"#,
+            r#"[{"a":[{"x":1},{"y":2}]},{"a":[{"x":1},{"x":2}]}]"#,
+            r#"[{"a":{"b":1},"c":2},{"a":{"b":"1"},"c":2}]"#,
+            "[1,2]",
+            "[{},{}]",
+        ] {
+            assert_eq!(alike(pair), [false], "{pair}");
+        }
+        assert_eq!(alike(r#"[{"a":1},{"a":2},5,{"a":3},{"a":4}]"#), [true, false, false, true]);
+        // The members of both groups are alike with those before them, and the second group with the first.
+        let groups = r#"[{"m":[{"v":1},{"v":2}]},{"m":[{"v":3},{"v":4}]}]"#;
+        let d = doc(groups);
+        let group = d.first(d.root()).expect("one");
+        let members = d.first(d.first(group).expect("m")).expect("v");
+        assert!(d.are_alike(members, d.next(members).expect("another")));
+        let next = d.next(group).expect("another");
+        assert!(d.are_alike(group, next));
+        let offset = d.offset(group, members).expect("inside");
+        assert_eq!((offset, d.raw(d.at(next, offset))), (2, r#"{"v":3}"#));
+        assert_eq!(d.offset(next, members), None);
+    }
+
+    #[test]
+    fn what_was_edited_is_like_nothing() {
+        let text = r#"[{"a":{"b":1}},{"a":{"b":2}},{"a":{"b":3}}]"#;
+        for edited in 0..3 {
+            let mut d = doc(text);
+            let items: Vec<Node> = d.children(d.root()).collect();
+            let inner = d.first(d.first(items[edited]).expect("a")).expect("b");
+            d.set(inner, "5");
+            assert_eq!(d.are_alike(items[0], items[1]), edited == 2);
+            assert_eq!(d.are_alike(items[1], items[2]), edited == 0);
+        }
+        let mut d = doc(text);
+        let items: Vec<Node> = d.children(d.root()).collect();
+        d.remove(items[1]);
+        assert!(!d.are_alike(items[0], items[2]) && !d.are_alike(items[0], items[1]));
+    }
+
+    /// A value of few keys and kinds, so that many are alike.
+    fn value() -> impl Strategy<Value = String> {
+        let scalar = prop::sample::select(vec!["1", "23", "true", "false", "null", r#""x""#, r#""y\n""#, "{}", "[]"]);
+        scalar.prop_map(str::to_owned).prop_recursive(3, 16, 3, |inner| {
+            let members = prop::collection::btree_map(prop::sample::select(vec!["a", "b", "c"]), inner.clone(), 1..3);
+            prop_oneof![
+                prop::collection::vec(inner, 1..3).prop_map(|items| format!("[{}]", items.join(","))),
+                members.prop_map(|members| {
+                    let members: Vec<String> =
+                        members.iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
+                    format!("{{{}}}", members.join(","))
+                }),
+            ]
+        })
+    }
+
+    /// Keys and kinds, in the order of the tape.
+    fn shape(d: &Doc<'_>, node: Node, into: &mut Vec<String>) {
+        let kind = if d.kind(node).is_bool() { Kind::True } else { d.kind(node) };
+        into.push(format!("{}:{kind:?}", d.key(node)));
+        for child in d.children(node) {
+            shape(d, child, into);
+        }
+        into.push("end".to_owned());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_said_to_be_alike_is(items in prop::collection::vec(value(), 2..5)) {
+            let text = format!("[{}]", items.join(","));
+            let d = doc(&text);
+            fn check(d: &Doc<'_>, node: Node) {
+                let children: Vec<Node> = d.children(node).collect();
+                for pair in children.windows(2).filter(|pair| d.are_alike(pair[0], pair[1])) {
+                    let [mut first, mut second] = [Vec::new(), Vec::new()];
+                    shape(d, pair[0], &mut first);
+                    shape(d, pair[1], &mut second);
+                    assert_eq!(first, second);
+                }
+                children.into_iter().for_each(|child| check(d, child));
+            }
+            check(&d, d.root());
+        }
+
+        #[test]
+        fn the_same_again_is_alike(item in value(), before in prop::collection::vec(value(), 0..3)) {
+            let text = format!("[{}{item},{item}]", before.iter().map(|item| format!("{item},")).collect::<String>());
+            let d = doc(&text);
+            let items: Vec<Node> = d.children(d.root()).collect();
+            let [.., first, second] = items[..] else { panic!("two") };
+            prop_assert_eq!(d.are_alike(first, second), d.first(first).is_some(), "{}", text);
+        }
     }
 
     fn written(doc: &Doc<'_>) -> String {

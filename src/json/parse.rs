@@ -2,7 +2,8 @@
 //!
 //! Lists hold one object after another with the same keys. So a key is first compared with the one that stood at its
 //! place in the object before (its *pattern*): where both are the same bytes its name is known, and it cannot be a
-//! duplicate, since it was none there. The first key that differs ends that for its object.
+//! duplicate, since it was none there. The first key that differs ends that for its object. Where none did, and all values
+//! are of the kinds that stood there, the two are known to be alike ([`Doc::are_alike`]).
 
 use std::{borrow::Cow, collections::HashSet, fmt};
 
@@ -95,6 +96,7 @@ impl<'a> Doc<'a> {
             in_object: false,
             last: NONE,
             pattern: NONE,
+            like: false,
             names,
             duplicates,
             keys: Keys { hashes: Vec::with_capacity(64), around: Vec::with_capacity(8), ..Keys::default() },
@@ -136,8 +138,11 @@ struct Parser<'a, N> {
     in_object: bool,
     /// Its last child so far.
     last: u32,
-    /// The member that the next key is expected to look like; in an array, what its first element is.
+    /// The member that the next key is expected to look like; in an array, what the next element stands for in the one that
+    /// this is compared with, which is what the first is expected to look like.
     pattern: u32,
+    /// The innermost open container is like its pattern so far.
+    like: bool,
     names: &'a N,
     duplicates: Duplicates,
     keys: Keys,
@@ -158,8 +163,14 @@ struct Key {
     pattern: u32,
 }
 
-/// All members of the pattern have come; the keys so far are known by it alone.
+/// All members or elements of the pattern have come; keys so far are known by it alone.
 const ENDED: u32 = NONE - 1;
+
+/// What the pattern has behind one of its members or elements.
+#[inline]
+fn behind(cell: &Cell) -> u32 {
+    if cell.next == NONE { ENDED } else { cell.next }
+}
 
 const NO_KEY: Key = Key { start: NONE, name: 0, flags: 0, pattern: NONE };
 
@@ -262,17 +273,19 @@ impl<N: Names> Parser<'_, N> {
         if self.keys.around.len() == MAX_DEPTH as usize {
             return self.fail(at, "more than 128 levels");
         }
-        let like = match (self.in_object, self.last) {
-            (true, _) => key.pattern,
-            (false, NONE) => self.pattern,
-            (false, before) => before,
+        // An element is compared with what it stands for in the array that its own is compared with, or else with the one
+        // before it.
+        let twin = if self.in_object { key.pattern } else { self.pattern };
+        let (like, neighbours) = match self.cells.get(twin as usize) {
+            None if !self.in_object => (self.last, flag::NEIGHBOUR),
+            _ => (twin, 0),
         };
         if empty {
             self.push(key, kind, at, at, 0);
             return Some(false);
         }
-        let index = self.push(key, kind, at, at, flag::FILLED);
-        self.keys.open(self.pattern, self.in_object);
+        let index = self.push(key, kind, at, at, flag::FILLED | neighbours);
+        self.keys.open(Around { pattern: self.pattern, in_object: self.in_object, like: self.like });
         self.open = index;
         self.in_object = kind == Kind::Object;
         self.last = NONE;
@@ -280,21 +293,35 @@ impl<N: Names> Parser<'_, N> {
             Some(like_cell) if like_cell.kind() == kind && like_cell.is(flag::FILLED) => like + 1,
             _ => NONE,
         };
+        self.like = self.pattern != NONE;
         Some(true)
     }
 
     #[inline]
     fn close(&mut self, end: usize) {
+        let is_like = self.like && self.pattern == ENDED;
         let cell = &mut self.cells[self.open as usize];
         cell.end = end as u32;
+        if is_like {
+            cell.set(flag::LIKE);
+        }
         self.last = self.open;
         self.open = cell.parent;
-        (self.pattern, self.in_object) = self.keys.close();
+        let around = self.keys.close();
+        (self.pattern, self.in_object, self.like) = (around.pattern, around.in_object, around.like && is_like);
     }
 
     #[inline(always)]
     fn push(&mut self, key: Key, kind: Kind, start: usize, end: usize, flags: u16) -> u32 {
         let index = self.cells.len() as u32;
+        let twin = self.cells.get(if self.in_object { key.pattern } else { self.pattern } as usize);
+        self.like &= twin.is_some_and(|twin| {
+            let sort = kind as u16 | flags & flag::FILLED;
+            twin.meta & (flag::KIND | flag::FILLED) == sort || kind.is_bool() && twin.kind().is_bool()
+        });
+        if let (Some(twin), false) = (twin, self.in_object) {
+            self.pattern = behind(twin);
+        }
         if let Some(last) = self.cells.get_mut(self.last as usize) {
             last.next = index;
         }
@@ -329,7 +356,7 @@ impl<N: Names> Parser<'_, N> {
             if starts_with(&self.bytes[at..], text) && !pattern.is(flag::COLLIDES) {
                 let start = at as u32 + 1;
                 let key = Key { start, name: pattern.name, flags: pattern.meta & flag::EXACT, pattern: self.pattern };
-                self.pattern = if pattern.next == NONE { ENDED } else { pattern.next };
+                self.pattern = behind(pattern);
                 return Some((self.space(at + text.len()), key));
             }
         }
@@ -567,29 +594,37 @@ struct Level {
     seen: u64,
     /// Where its hashes begin.
     base: u32,
-    /// The pattern of the object or array around it, to go on with.
+    around: Around,
+}
+
+/// What of an object or array has to be known when one that is in it closes.
+#[derive(Clone, Copy, Default)]
+struct Around {
+    /// Its pattern, to go on with.
     pattern: u32,
-    /// What is around it is an object.
+    /// It is an object.
     in_object: bool,
+    /// It is like its pattern so far, if what opens in it turns out to be.
+    like: bool,
 }
 
 impl Keys {
     #[inline]
-    fn open(&mut self, pattern: u32, in_object: bool) {
+    fn open(&mut self, around: Around) {
         self.around.push(self.here);
-        self.here = Level { seen: 0, base: self.hashes.len() as u32, pattern, in_object };
+        self.here = Level { seen: 0, base: self.hashes.len() as u32, around };
     }
 
-    /// What there was around it.
+    /// What there is around it.
     #[inline]
-    fn close(&mut self) -> (u32, bool) {
+    fn close(&mut self) -> Around {
         if self.is_large() {
             self.large.pop();
         }
-        let Level { base, pattern, in_object, .. } = self.here;
+        let Level { base, around, .. } = self.here;
         self.hashes.truncate(base as usize);
         self.here = self.around.pop().unwrap_or_default();
-        (pattern, in_object)
+        around
     }
 
     /// Adds a hash; true when the key must be looked at: it may be there already, or the object has grown large.

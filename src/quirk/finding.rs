@@ -108,6 +108,11 @@ impl Findings {
         self.counts.iter().copied()
     }
 
+    /// How many were found in all.
+    pub(crate) fn number(&self) -> u64 {
+        self.counts.iter().map(|(.., count)| u64::from(*count)).sum()
+    }
+
     /// Whether nothing was found.
     pub fn is_empty(&self) -> bool {
         self.counts.is_empty()

@@ -114,10 +114,17 @@ fn elements(doc: &mut Doc<'_>, cx: &mut Cx<'_>, list: Node, attr: &Attr, form: F
         patch_members::bare_strings(doc, cx, list);
     }
     let mut primaries = 0;
+    // The element before, if nothing is to be done about it. What a glance sees of one that is alike is the same: it looks
+    // at the value of nothing but `primary`, which that one has not.
+    let mut plain: Option<Node> = None;
     let mut next = doc.first(list);
     while let Some(item) = next {
-        if doc.kind(item) == Kind::Object {
+        if plain.is_some_and(|before| doc.are_alike(before, item)) {
+            plain = Some(item);
+        } else if doc.kind(item) == Kind::Object {
             let glance = glance(doc, item, &attr.sub);
+            let is_plain = glance.fits && !glance.names && !glance.nulls && attr.name != name::ROLES;
+            plain = (is_plain && doc.get(item, name::PRIMARY).is_none()).then_some(item);
             if glance.nulls {
                 null_subattr::drop(doc, cx, item);
             }
@@ -125,6 +132,8 @@ fn elements(doc: &mut Doc<'_>, cx: &mut Cx<'_>, list: Node, attr: &Attr, form: F
                 element(doc, cx, item, attr, form);
             }
             primaries += usize::from(glance.primary);
+        } else {
+            plain = None;
         }
         next = doc.next(item);
     }
@@ -204,5 +213,64 @@ fn scalar(doc: &mut Doc<'_>, cx: &mut Cx<'_>, node: Node, kind: Type) {
         Type::Boolean => bool_string::literal(doc, cx, node),
         Type::Integer | Type::Decimal => numeric_string::number(doc, cx, node, kind),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, Method, header::CONTENT_TYPE};
+    use serde_json::{Value, json};
+
+    use crate::quirk::{Idp, Mode, Plan, PlanSettings, Sent, normalize};
+
+    /// `members` as the app gets them, of a group that is created with them.
+    fn created(members: &[Value]) -> Vec<Value> {
+        let quirks = [("duplicate-primary".to_owned(), Mode::Fix)].into();
+        let plan = Plan::new(&PlanSettings { quirks, ..PlanSettings::default() }, Idp::Entra);
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, "application/scim+json".parse().expect("a header value"));
+        let group = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "G",
+            "members": members});
+        let body = group.to_string();
+        let sent = Sent { method: &Method::POST, target: "/Groups", headers: &headers, body: body.as_bytes() };
+        let new = normalize(&plan, &sent).expect("taken").body.unwrap_or(body.into_bytes());
+        let group: Value = serde_json::from_slice(&new).expect("JSON");
+        group["members"].as_array().expect("members").clone()
+    }
+
+    /// What becomes of an element does not hang on its neighbours, alike or not.
+    #[test]
+    fn each_element_in_a_row_is_judged_as_if_it_stood_alone() {
+        let members = [
+            json!({"value": "1", "display": "x"}),
+            json!({"value": "2", "display": null}),
+            json!({"value": ["3"], "display": "x"}),
+            json!({"value": "4", "displayName": "x"}),
+            json!({"Value": "5", "display": "x"}),
+            json!({"value": "6", "primary": "True"}),
+            json!({"value": "7", "primary": false}),
+            json!({"value": "8", "primary": true}),
+        ];
+        let alone: Vec<Value> = members.iter().map(|member| created(std::slice::from_ref(member))[0].clone()).collect();
+        let mended = members.iter().zip(&alone).filter(|(member, alone)| member != alone).count();
+        assert!(mended >= 3, "{alone:#?}");
+        for first in 0..members.len() {
+            for second in 0..members.len() {
+                let order = [0, 0, first, 0, second, 0, second.min(4), second.min(4)];
+                let primaries = order.iter().filter(|&&index| index == 5 || index == 7).count();
+                // A second `primary` is of another rule.
+                if primaries < 2 {
+                    let written = created(&order.map(|index| members[index].clone()));
+                    assert_eq!(written, order.map(|index| alone[index].clone()), "{first}, {second}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_second_primary_is_seen_among_elements_that_are_alike() {
+        let member = |primary: bool| json!({"value": "1", "primary": primary});
+        let written = created(&[member(false), member(true), member(false), member(true)]);
+        assert_eq!(written, [member(false), member(true), member(false), member(false)]);
     }
 }

@@ -83,17 +83,20 @@ fn finish(cx: &mut Cx<'_>, doc: &mut Doc<'_>, array: Node, env: Env<'_>) {
 }
 
 fn items(cx: &mut Cx<'_>, doc: &mut Doc<'_>, resources: Node, env: Env<'_>) {
+    let place = env.ask.place;
+    if !matches!(place, Place::Schemas | Place::ResourceTypes | Place::OtherCollection) {
+        return walk::in_list(cx, doc, resources, place.kind(), env);
+    }
     let mut next = doc.first(resources);
     while let Some(item) = next {
         next = doc.next(item);
-        match env.ask.place {
+        match place {
             Place::Schemas => discovery_schemas::fix(cx, doc, item, env.bases),
             Place::ResourceTypes => {
                 endpoint_absolute::fix(cx, doc, item, env.bases);
                 discovery_schemas::meta_location(cx, doc, item, env.bases);
             }
-            Place::OtherCollection => {}
-            place => walk::in_list(cx, doc, item, place.kind(), env),
+            _ => {}
         }
     }
 }

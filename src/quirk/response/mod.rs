@@ -45,6 +45,7 @@ pub mod scim11_translate;
 pub mod spc_bulk_limits;
 pub mod version_number;
 
+mod alike;
 pub(crate) mod attr_case;
 pub(crate) mod bool_string;
 pub(crate) mod content_type;

@@ -1320,6 +1320,125 @@ fn enabled() -> impl Strategy<Value = Vec<String>> {
     prop_oneof![Just(Vec::new()), Just(all.map(str::to_owned).collect::<Vec<_>>())]
 }
 
+/// Users that mostly have the same keys and kinds, and differ in what is found in them.
+fn alike() -> Vec<Value> {
+    let user = json!({
+        "schemas": [USER, ENTERPRISE], "id": "1", "userName": "ada", "name": {"familyName": "L"}, "active": true,
+        "emails": [{"value": "a@example.com", "type": "work", "primary": true},
+                   {"value": "b@example.com", "type": "home", "primary": false}],
+        "groups": [{"value": "g", "$ref": format!("{BASE}/Groups/g")}],
+        ENTERPRISE: {"department": "Sales", "manager": {"value": "7", "$ref": format!("{BASE}/Users/7")}},
+        "meta": {"resourceType": "User", "created": "2026-01-01T00:00:00Z", "location": format!("{BASE}/Users/1")},
+    });
+    let edits: [(&str, Value); 19] = [
+        ("/active", json!(false)),
+        ("/active", json!("True")),
+        ("/active", json!("perhaps")),
+        ("/active", json!(null)),
+        ("/id", json!("2")),
+        ("/id", json!(2)),
+        ("/meta/created", json!("2026-01-01 00:00:00Z")),
+        ("/meta/created", json!("2026-01-01T00:00:00")),
+        ("/meta/created", json!("yesterday")),
+        ("/meta/created", json!(1_551_769_414)),
+        ("/meta/location", json!(format!("{UPSTREAM}/Users/1"))),
+        ("/meta/location", json!("/Users/1")),
+        ("/groups/0/$ref", json!(format!("{UPSTREAM}/Groups/g"))),
+        ("/urn:ietf:params:scim:schemas:extension:enterprise:2.0:User/manager", json!("7")),
+        (
+            "/urn:ietf:params:scim:schemas:extension:enterprise:2.0:User/manager/$ref",
+            json!(format!("{UPSTREAM}/Users/7")),
+        ),
+        ("/emails/1/primary", json!(true)),
+        ("/emails/0/primary", json!(false)),
+        ("/schemas/1", json!("urn:example:2.0:User")),
+        ("/schemas/0", json!("urn:scim:schemas:core:1.0")),
+    ];
+    let edited = edits.into_iter().map(|(pointer, value)| {
+        let mut user = user.clone();
+        *user.pointer_mut(pointer).expect(pointer) = value;
+        user
+    });
+    let other = json!({"schemas": [USER], "id": "9", "userName": "x", "meta": {"resourceType": "User"}});
+    [user.clone(), other].into_iter().chain(edited).collect()
+}
+
+/// What is found in a resource does not hang on its neighbours, alike or not.
+#[test]
+fn each_resource_in_a_row_is_judged_as_if_it_stood_alone() {
+    let users = alike();
+    for enable in [&[][..], &["date-no-zone", "name-missing", "resource-null"]] {
+        let alone: Vec<_> = users.iter().map(|user| row(std::slice::from_ref(user), enable)).collect();
+        for first in 0..users.len() {
+            for second in 0..users.len() {
+                let order = [0, first, second, 0, 0, second, second];
+                let (written, found) = row(&order.map(|index| users[index].clone()), enable);
+                let expected: Vec<&Value> = order.iter().map(|&index| &alone[index].0[0]).collect();
+                assert_eq!(written.iter().collect::<Vec<_>>(), expected, "{first}, {second}");
+                let expected: Vec<String> = order
+                    .iter()
+                    .enumerate()
+                    .flat_map(|(at, &index)| {
+                        let places = alone[index].1.iter();
+                        places.map(move |place| place.replace("/Resources/0", &format!("/Resources/{at}")))
+                    })
+                    .collect();
+                assert_eq!(found, expected, "{first}, {second}");
+            }
+        }
+    }
+}
+
+/// A list of `users`, repaired: its resources, and what was found in which of them, in the order found.
+fn row(users: &[Value], enable: &[&str]) -> (Vec<Value>, Vec<String>) {
+    let case = Case::new("200 to GET /Users", list(users));
+    let out = enable.iter().fold(case, |case, name| case.enable(name)).run();
+    let findings = &out.repaired.findings;
+    let mut found: Vec<(usize, String)> = findings
+        .fixes()
+        .chain(findings.observed())
+        .filter_map(|fix| {
+            let place: usize = fix.at.strip_prefix("/Resources/")?.split('/').next()?.parse().ok()?;
+            Some((place, format!("{} {} {}", fix.quirk.as_str(), fix.at, fix.fixed)))
+        })
+        .collect();
+    found.sort_by_key(|(place, _)| *place);
+    let resources = out.json()["Resources"].as_array().expect("a list").clone();
+    (resources, found.into_iter().map(|(_, text)| text).collect())
+}
+
+/// The same for the values of one attribute.
+#[test]
+fn each_member_in_a_row_is_judged_as_if_it_stood_alone() {
+    let member =
+        |value: Value, target: &str| json!({"value": value, "$ref": format!("{target}/Users/1"), "type": "User"});
+    let members = [
+        member(json!("1"), BASE),
+        member(json!("1"), UPSTREAM),
+        member(json!(1), BASE),
+        json!("1"),
+        json!({"value": "1", "primary": true}),
+        json!({"value": "1", "primary": "true"}),
+    ];
+    let group = |members: &[Value]| {
+        let group = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "id": "g", "displayName": "G",
+            "members": members, "meta": {"resourceType": "Group"}});
+        Case::new("200 to GET /Groups/g", group).run().json()["members"].as_array().expect("members").clone()
+    };
+    let alone: Vec<Value> = members.iter().map(|member| group(std::slice::from_ref(member))[0].clone()).collect();
+    for first in 0..members.len() {
+        for second in 0..members.len() {
+            // A second `primary` is of another rule.
+            let order = [0, 0, first, second, 0, second.min(3), second.min(3)];
+            if first >= 4 && second >= 4 {
+                continue;
+            }
+            let written = group(&order.map(|index| members[index].clone()));
+            assert_eq!(written, order.map(|index| alone[index].clone()), "{first}, {second}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_json_and_settled(start in start(), body in value(), enable in enabled(), location in "[ -~]{0,20}") {

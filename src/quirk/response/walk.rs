@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use super::{
+    alike::{Row, Trail},
     attr_case, attribute_selection, bool_string, dates, ext_flat_key, id_from_location, id_number,
     location::{self, Bases, Subject},
     manager_string, meta_missing, multivalue, primary_duplicate,
@@ -37,17 +38,33 @@ pub(crate) struct Env<'e> {
     pub(crate) nulls: bool,
 }
 
-/// Repairs an object in a list. The type is that of the endpoint; at the base it is what `meta.resourceType` says.
-pub(crate) fn in_list(cx: &mut Cx<'_>, doc: &mut Doc<'_>, item: Node, kind: Option<&ResourceType>, env: Env<'_>) {
-    if doc.kind(item) != Kind::Object {
-        return;
-    }
-    match kind {
-        Some(kind) => resource(cx, doc, item, kind, env, Role::InList),
-        None => {
+/// Where a walk is, beside its place in the document.
+pub(super) struct Way<'w, 'k> {
+    pub(super) bases: Bases<'w>,
+    pub(super) trail: Trail<'k>,
+}
+
+/// Repairs the objects in a list. The type is that of the endpoint; at the base it is what `meta.resourceType` says.
+pub(crate) fn in_list(cx: &mut Cx<'_>, doc: &mut Doc<'_>, list: Node, kind: Option<&ResourceType>, env: Env<'_>) {
+    let mut row = Row::default();
+    let mut next = doc.first(list);
+    while let Some(item) = next {
+        next = doc.next(item);
+        if doc.kind(item) != Kind::Object || row.repeats(cx, doc, item, env.bases) {
+            continue;
+        }
+        row.begin();
+        let Some(kind) = kind else {
             if let Some(kind) = stated_kind(cx, doc, item) {
-                resource(cx, doc, item, kind, env, Role::InList);
+                resource(cx, doc, item, kind, env, Role::InList, Trail::off());
             }
+            continue;
+        };
+        let found = cx.findings.number();
+        let trail = resource(cx, doc, item, kind, env, Role::InList, Trail::default());
+        // What is selected hangs on what was asked.
+        if cx.findings.number() == found && !env.ask.is_limited() {
+            row.was_clean(doc, item, &trail);
         }
     }
 }
@@ -62,7 +79,7 @@ pub(crate) fn alone(
     header: Option<&str>,
 ) -> Option<String> {
     let mut new = None;
-    resource(cx, doc, at, kind, env, Role::Alone { header, new: &mut new });
+    resource(cx, doc, at, kind, env, Role::Alone { header, new: &mut new }, Trail::off());
     new
 }
 
@@ -77,9 +94,19 @@ fn stated_kind<'p>(cx: &Cx<'p>, doc: &Doc<'_>, resource: Node) -> Option<&'p Res
     cx.plan.registry().resource_type_named(&stated)
 }
 
-fn resource(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, env: Env<'_>, role: Role<'_>) {
-    prepare(cx, doc, at, kind, env);
-    let seen = members_of(cx, doc, at, kind, env.bases);
+/// One resource; what the outcome hung on.
+fn resource<'k>(
+    cx: &mut Cx<'_>,
+    doc: &mut Doc<'_>,
+    at: Node,
+    kind: &'k ResourceType,
+    env: Env<'_>,
+    role: Role<'_>,
+    trail: Trail<'k>,
+) -> Trail<'k> {
+    let mut way = Way { bases: env.bases, trail };
+    prepare(cx, doc, at, kind, env, &mut way.trail);
+    let seen = members_of(cx, doc, at, kind, &mut way);
     if env.nulls {
         resource_null::drop(cx, doc, at, kind);
     }
@@ -131,6 +158,7 @@ fn resource(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, e
             cx.report(Id::NameMissing, || doc.pointer(at));
         }
     }
+    way.trail
 }
 
 /// `meta.location`, which a missing header is filled from.
@@ -148,7 +176,7 @@ fn lacks(doc: &Doc<'_>, object: Node, number: u16, key: &str) -> bool {
 }
 
 /// What has to be in its place before members are known: SCIM 1.1 and fully qualified keys.
-fn prepare(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, env: Env<'_>) {
+fn prepare(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, env: Env<'_>, trail: &mut Trail<'_>) {
     let mut qualified = 0;
     let mut old = env.old_list;
     let unknown = doc.had_name(0).then(|| doc.children(at).filter(|&member| doc.name(member) == 0));
@@ -160,6 +188,9 @@ fn prepare(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, en
         }
     }
     old |= scim11_translate::is_old(doc, at);
+    if old || qualified > 0 {
+        trail.more();
+    }
     // A null that is to go stands in no key's way. Those of moved members go later.
     if env.nulls && (old || qualified > 0) && cx.fixes(Id::ResourceNull) {
         resource_null::drop(cx, doc, at, kind);
@@ -183,7 +214,7 @@ struct Seen {
     family_name: bool,
 }
 
-fn members_of(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType, bases: Bases<'_>) -> Seen {
+fn members_of<'k>(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &'k ResourceType, way: &mut Way<'_, 'k>) -> Seen {
     let mut seen = Seen::default();
     let mut next = doc.first(at);
     while let Some(member) = next {
@@ -202,7 +233,10 @@ fn members_of(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType,
         }
         attr_case::fix(cx, doc, member, attr, Id::AttrCase);
         match number {
-            name::SCHEMAS => seen.schemas = Some(member),
+            name::SCHEMAS => {
+                way.trail.same(member);
+                seen.schemas = Some(member);
+            }
             name::ACTIVE => seen.active = true,
             name::META => seen.meta = Some(member),
             name::NAME => {
@@ -210,19 +244,19 @@ fn members_of(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, kind: &ResourceType,
             }
             _ => {}
         }
-        value(cx, doc, member, attr, 0, bases);
+        value(cx, doc, member, attr, 0, way);
     }
     seen
 }
 
 /// Walks the members of a complex value; its `primary` where that is true.
-fn members(
+fn members<'k>(
     cx: &mut Cx<'_>,
     doc: &mut Doc<'_>,
     object: Node,
-    attrs: &Attrs,
+    attrs: &'k Attrs,
     parent: u16,
-    bases: Bases<'_>,
+    way: &mut Way<'_, 'k>,
 ) -> Option<Node> {
     let mut primary = None;
     let mut next = doc.first(object);
@@ -230,9 +264,12 @@ fn members(
         next = doc.next(member);
         let Some(attr) = attrs.get(doc.name(member)) else { continue };
         attr_case::fix(cx, doc, member, attr, Id::AttrCase);
-        value(cx, doc, member, attr, parent, bases);
-        if attr.name == name::PRIMARY && doc.kind(member) == Kind::True {
-            primary = Some(member);
+        value(cx, doc, member, attr, parent, way);
+        if attr.name == name::PRIMARY {
+            way.trail.same(member);
+            if doc.kind(member) == Kind::True {
+                primary = Some(member);
+            }
         }
     }
     primary
@@ -240,29 +277,62 @@ fn members(
 
 /// One value by its attribute. `parent` is the attribute around it, 0 at the top.
 #[inline]
-fn value(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, attr: &Attr, parent: u16, bases: Bases<'_>) {
+pub(super) fn value<'k>(
+    cx: &mut Cx<'_>,
+    doc: &mut Doc<'_>,
+    at: Node,
+    attr: &'k Attr,
+    parent: u16,
+    way: &mut Way<'_, 'k>,
+) {
     let kind = doc.kind(at);
     match (attr.kind, attr.plurality, kind) {
         (Type::Complex, Single | Unknown, Kind::Object) => {
-            members(cx, doc, at, &attr.sub, attr.name, bases);
-        }
-        (Type::Complex, Single, Kind::String) if attr.name == name::MANAGER && parent == name::ENTERPRISE_USER => {
-            manager_string::fix(cx, doc, at);
+            members(cx, doc, at, &attr.sub, attr.name, way);
         }
         (Type::Complex, Unknown, Kind::Array) => {
             let items: Vec<Node> = doc.children(at).filter(|&item| doc.kind(item) == Kind::Object).collect();
             for item in items {
-                members(cx, doc, item, &attr.sub, attr.name, bases);
+                members(cx, doc, item, &attr.sub, attr.name, way);
             }
         }
-        (Type::Complex, Multi, Kind::Array) => items(cx, doc, at, attr, bases),
+        (Type::Complex, Multi, Kind::Array) => items(cx, doc, at, attr, way),
+        (Type::Boolean, Single, Kind::String | Kind::Number) => {
+            way.trail.text(at, attr, parent);
+            bool_string::fix(cx, doc, at);
+        }
+        (Type::DateTime, Single, Kind::String | Kind::Number) => {
+            way.trail.text(at, attr, parent);
+            dates::fix(cx, doc, at);
+        }
+        (Type::Reference, Single, Kind::String) if attr.name == name::REF => {
+            way.trail.text(at, attr, parent);
+            location::fix_value(cx, doc, at, way.bases, true);
+        }
+        (Type::Reference, Single, Kind::String) if attr.name == name::LOCATION && parent == name::META => {
+            way.trail.text(at, attr, parent);
+            location::fix_value(cx, doc, at, way.bases, false);
+        }
+        (Type::Complex, Single | Multi, Kind::String | Kind::Object)
+        | (Type::Boolean | Type::DateTime, Multi, Kind::Array)
+        | (Type::String, Single, Kind::Number) => misfit(cx, doc, at, attr, parent, way),
+        _ => {}
+    }
+}
+
+/// A value of a kind that its attribute does not have, or seldom.
+#[cold]
+fn misfit<'k>(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, attr: &'k Attr, parent: u16, way: &mut Way<'_, 'k>) {
+    way.trail.more();
+    match (attr.kind, attr.plurality, doc.kind(at)) {
+        (Type::Complex, Single, Kind::String) if attr.name == name::MANAGER && parent == name::ENTERPRISE_USER => {
+            manager_string::fix(cx, doc, at);
+        }
         (Type::Complex, Multi, Kind::Object) => {
             if let Some(list) = multivalue::wrap(cx, doc, at) {
-                items(cx, doc, list, attr, bases);
+                items(cx, doc, list, attr, way);
             }
         }
-        (Type::Boolean, Single, Kind::String | Kind::Number) => bool_string::fix(cx, doc, at),
-        (Type::DateTime, Single, Kind::String | Kind::Number) => dates::fix(cx, doc, at),
         (Type::Boolean | Type::DateTime, Multi, Kind::Array) => {
             let items: Vec<Node> = doc.children(at).collect();
             for item in items {
@@ -271,12 +341,6 @@ fn value(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, attr: &Attr, parent: u16,
                     _ => dates::fix(cx, doc, item),
                 }
             }
-        }
-        (Type::Reference, Single, Kind::String) if attr.name == name::REF => {
-            location::fix_value(cx, doc, at, bases, true);
-        }
-        (Type::Reference, Single, Kind::String) if attr.name == name::LOCATION && parent == name::META => {
-            location::fix_value(cx, doc, at, bases, false);
         }
         (Type::String, Single, Kind::Number) => match (parent, attr.name) {
             (0, name::ID | name::EXTERNAL_ID) | (name::MEMBERS | name::GROUPS, name::VALUE) => {
@@ -289,19 +353,32 @@ fn value(cx: &mut Cx<'_>, doc: &mut Doc<'_>, at: Node, attr: &Attr, parent: u16,
     }
 }
 
-fn items(cx: &mut Cx<'_>, doc: &mut Doc<'_>, list: Node, attr: &Attr, bases: Bases<'_>) {
+fn items<'k>(cx: &mut Cx<'_>, doc: &mut Doc<'_>, list: Node, attr: &'k Attr, way: &mut Way<'_, 'k>) {
+    let mut row = Row::default();
+    // In a list of resources it is the resources that may be alike.
+    let repeats = !way.trail.is_on();
     let mut first_primary = false;
     let mut next = doc.first(list);
     while let Some(item) = next {
         next = doc.next(item);
         if doc.kind(item) != Kind::Object {
+            way.trail.more();
             multivalue::item(cx, doc, item, attr);
             continue;
         }
-        if let Some(primary) = members(cx, doc, item, &attr.sub, attr.name, bases)
-            && std::mem::replace(&mut first_primary, true)
-        {
-            primary_duplicate::fix(cx, doc, primary);
+        if repeats && row.repeats(cx, doc, item, way.bases) {
+            continue;
+        }
+        row.begin();
+        let (found, mut own) = (cx.findings.number(), Way { bases: way.bases, trail: Trail::default() });
+        let on = if repeats { &mut own } else { &mut *way };
+        let primary = members(cx, doc, item, &attr.sub, attr.name, on);
+        if let Some(primary) = primary {
+            if std::mem::replace(&mut first_primary, true) {
+                primary_duplicate::fix(cx, doc, primary);
+            }
+        } else if repeats && cx.findings.number() == found {
+            row.was_clean(doc, item, &own.trail);
         }
     }
 }
