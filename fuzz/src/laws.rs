@@ -24,6 +24,8 @@ pub fn request(message: &Message<'_>) {
             return;
         }
     };
+    let apart = scimshim::json::apart(|| message.normalize()).expect("taken before");
+    assert_eq!(format!("{apart:?}"), format!("{first:?}"), "what is in one element does not hang on its neighbours");
     let is_changed = first.body.is_some() || first.target.is_some() || !first.headers.is_empty();
     let fixes: Vec<_> = first.findings.fixes().map(|fix| (fix.quirk.as_str(), fix.at)).collect();
     assert_eq!(is_changed, !fixes.is_empty(), "a change has a name, and a name a change: {fixes:?}");
@@ -223,6 +225,8 @@ pub fn answer(message: &Message<'_>) {
     let asked = message.normalize_with(message.plan, message.target, b"").ok().and_then(|normalized| normalized.target);
     let target = asked.as_deref().unwrap_or(message.target);
     let first = message.repair(target, message.status, &message.headers, message.body);
+    let apart = scimshim::json::apart(|| message.repair(target, message.status, &message.headers, message.body));
+    assert_eq!(format!("{apart:?}"), format!("{first:?}"), "what is in one element does not hang on its neighbours");
     let (status, headers, body) = repaired(&first, message.status, &message.headers, message.body);
     let is_changed = (status, &headers, &*body) != (message.status, &message.headers, message.body);
     let fixes: Vec<_> = first.findings.fixes().map(|fix| (fix.quirk.as_str(), fix.at)).collect();

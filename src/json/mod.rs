@@ -9,6 +9,8 @@ mod doc;
 mod parse;
 mod text;
 
+#[cfg(fuzzing)]
+pub use doc::apart;
 pub use doc::{Children, Doc, Kind, Node, Pointer};
 pub use parse::{Before, Duplicates, Error, MAX_DEPTH, Names, NoNames};
 pub use text::{decode, encode, is_number, push_encoded};
