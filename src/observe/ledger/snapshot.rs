@@ -554,3 +554,33 @@ impl<'a> Reader<'a> {
         Ok(u64::from_le_bytes(self.array()?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_book_that_does_not_fit_is_left_out_and_the_next_one_is_not() {
+        let now = Moment(1_800_000_000_000);
+        let book = Book::new(Profile::Cycles, 0, now);
+        let mut bytes = Vec::new();
+        let mut writer = Writer::new(&mut bytes, &Key::from_bytes([7; 32]), now).unwrap();
+        let before = writer.length;
+        writer.take("a", false, &book);
+        let size = writer.record.0.len();
+        writer.put().unwrap();
+        assert_eq!(writer.length, before + size);
+        // As if others had left room for exactly one more with a name of one letter.
+        let filled = LARGEST - CHECKSUM - size - writer.length;
+        writer.length += filled;
+        writer.take("bb", false, &book);
+        writer.put().unwrap();
+        writer.take("c", false, &book);
+        writer.put().unwrap();
+        assert_eq!(writer.length + CHECKSUM, LARGEST);
+        writer.finish().unwrap();
+        let kept = read(&bytes, now).unwrap();
+        let tenants: Vec<&str> = kept.books.iter().map(|book| &*book.tenant).collect();
+        assert_eq!(tenants, ["a", "c"]);
+    }
+}

@@ -123,15 +123,15 @@ fn elements(doc: &mut Doc<'_>, cx: &mut Cx<'_>, list: Node, attr: &Attr, form: F
             plain = Some(item);
         } else if doc.kind(item) == Kind::Object {
             let glance = glance(doc, item, &attr.sub);
-            let is_plain = glance.fits && !glance.names && !glance.nulls && attr.name != name::ROLES;
-            plain = (is_plain && doc.get(item, name::PRIMARY).is_none()).then_some(item);
+            let needs_more = !glance.fits || glance.names || attr.name == name::ROLES;
+            plain = (!needs_more && !glance.nulls && !glance.has_primary).then_some(item);
             if glance.nulls {
                 null_subattr::drop(doc, cx, item);
             }
-            if !glance.fits || glance.names || attr.name == name::ROLES {
+            if needs_more {
                 element(doc, cx, item, attr, form);
             }
-            primaries += usize::from(glance.primary);
+            primaries += usize::from(glance.is_primary);
         } else {
             plain = None;
         }
@@ -159,20 +159,23 @@ struct Glance {
     nulls: bool,
     /// Every known member is spelled as the schema does and has a simple value of its kind.
     fits: bool,
-    /// There is a `primary` that is not false.
-    primary: bool,
+    /// There is a `primary`, which is no null.
+    has_primary: bool,
+    /// It is not false.
+    is_primary: bool,
     /// There is a `displayName`.
     names: bool,
 }
 
 fn glance(doc: &Doc<'_>, element: Node, attrs: &Attrs) -> Glance {
-    let mut glance = Glance { nulls: false, fits: true, primary: false, names: false };
+    let mut glance = Glance { nulls: false, fits: true, has_primary: false, is_primary: false, names: false };
     for member in doc.children(element) {
         let (name, kind) = (doc.name(member), doc.kind(member));
         if kind == Kind::Null {
             glance.nulls = true;
         } else if name == name::PRIMARY {
-            glance.primary |= kind != Kind::False;
+            glance.has_primary = true;
+            glance.is_primary |= kind != Kind::False;
         }
         glance.names |= name == name::DISPLAY_NAME;
         glance.fits = glance.fits

@@ -14,6 +14,10 @@ use crate::{
     scim::Attr,
 };
 
+/// What is noted of one element. One with more is hardly like its neighbour, and noting it would cost memory by the size of
+/// the body.
+const MOST: usize = 100;
+
 /// What a walk over one element has looked at beside names and kinds.
 #[derive(Default)]
 pub(super) struct Trail<'k> {
@@ -41,16 +45,23 @@ impl<'k> Trail<'k> {
     /// The outcome hangs on a value, and on nothing but its text.
     #[inline]
     pub(super) fn text(&mut self, at: Node, attr: &'k Attr, parent: u16) {
-        if !self.off {
+        if self.has_room() {
             self.texts.push((at, attr, parent));
         }
     }
 
     /// What is found elsewhere hangs on a value.
     pub(super) fn same(&mut self, at: Node) {
-        if !self.off {
+        if self.has_room() {
             self.same.push(at);
         }
+    }
+
+    /// Whether one more is noted.
+    #[inline]
+    fn has_room(&mut self) -> bool {
+        self.more |= self.texts.len() + self.same.len() >= MOST;
+        !self.off && !self.more
     }
 
     /// The outcome hangs on more than can be told in a word.
@@ -73,7 +84,7 @@ pub(super) struct Row<'k> {
 impl<'k> Row<'k> {
     /// Repairs an element that is like the one before it; `false` where it is not, and has to be walked.
     pub(super) fn repeats(&mut self, cx: &mut Cx<'_>, doc: &mut Doc<'_>, item: Node, bases: Bases<'_>) -> bool {
-        let Some(before) = self.before.filter(|&before| doc.are_alike(before, item)) else { return false };
+        let Some(before) = self.before.take().filter(|&before| doc.are_alike(before, item)) else { return false };
         let is_same = |&offset: &u32| doc.raw(doc.at(before, offset)) == doc.raw(doc.at(item, offset));
         if !self.same.iter().all(is_same) {
             return false;
@@ -84,11 +95,6 @@ impl<'k> Row<'k> {
         }
         self.before = Some(item);
         true
-    }
-
-    /// Before an element is walked that does not repeat the one before.
-    pub(super) fn begin(&mut self) {
-        self.before = None;
     }
 
     /// An element has been walked, and nothing was found in it.

@@ -53,7 +53,6 @@ pub(crate) fn in_list(cx: &mut Cx<'_>, doc: &mut Doc<'_>, list: Node, kind: Opti
         if doc.kind(item) != Kind::Object || row.repeats(cx, doc, item, env.bases) {
             continue;
         }
-        row.begin();
         let Some(kind) = kind else {
             if let Some(kind) = stated_kind(cx, doc, item) {
                 resource(cx, doc, item, kind, env, Role::InList, Trail::off());
@@ -369,7 +368,6 @@ fn items<'k>(cx: &mut Cx<'_>, doc: &mut Doc<'_>, list: Node, attr: &'k Attr, way
         if repeats && row.repeats(cx, doc, item, way.bases) {
             continue;
         }
-        row.begin();
         let (found, mut own) = (cx.findings.number(), Way { bases: way.bases, trail: Trail::default() });
         let on = if repeats { &mut own } else { &mut *way };
         let primary = members(cx, doc, item, &attr.sub, attr.name, on);
